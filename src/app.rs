@@ -1,0 +1,263 @@
+//! What the commands do: compile the config, join the houses, serve, end in order.
+
+use std::num::NonZero;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use tokio::net::TcpListener;
+
+use crate::admin::{Admin, Readiness, Settings, State};
+use crate::body::Body;
+use crate::config::{self, Problems, Report, defaults, file};
+use crate::demo as shop;
+use crate::engineio::{Engine, Options};
+use crate::gateway::{Gateway, Routes, Snapshot};
+use crate::rules::{Rulebook, Rules};
+use crate::server::{self, Drain, Handler, Listener, Peer, Workers};
+use crate::socketio::{Door, Hub};
+use crate::telemetry::logs::Logs;
+use crate::telemetry::metrics::Metrics;
+
+mod shutdown;
+
+/// The exit code of a bad config, as of bad usage.
+const BAD_CONFIG: u8 = 2;
+
+/// A whole config, compiled by the same builders for `check`, start and reload.
+struct Compiled {
+    listen: Vec<String>,
+    server: server::Options,
+    admin: Settings,
+    /// Whether the file says where the admin listener is. If not, a port in use is not fatal.
+    admin_written: bool,
+    logs: Logs,
+    engine: Options,
+    max_attachments: usize,
+    rules: Rules,
+    snapshot: Snapshot,
+    delay: Duration,
+    grace: Duration,
+}
+
+impl Compiled {
+    fn build(file: &file::File, problems: &mut Problems) -> Compiled {
+        let routes = Arc::new(Routes::build(file, problems));
+        let rules = Rules::build(file, routes.upstreams(), routes.clone(), problems);
+        let snapshot = Snapshot::build(file, routes, rules.taps().clone(), problems);
+        Compiled {
+            listen: listen_addresses(file, problems),
+            server: server::Options::build(&file.limits, problems),
+            admin: Settings::build(file.admin.as_ref(), problems),
+            admin_written: file.admin.as_ref().is_some_and(|admin| admin.listen.is_some()),
+            logs: Logs::build(&file.log, problems),
+            engine: Options::build(&file.socketio, problems),
+            max_attachments: file.socketio.max_attachments.unwrap_or(defaults::MAX_ATTACHMENTS),
+            rules,
+            snapshot,
+            delay: file.shutdown.delay.map_or(defaults::SHUTDOWN_DELAY, |delay| delay.0),
+            grace: file.shutdown.grace.map_or(defaults::SHUTDOWN_GRACE, |grace| grace.0),
+        }
+    }
+}
+
+fn listen_addresses(file: &file::File, problems: &mut Problems) -> Vec<String> {
+    let Some(list) = &file.listen else { return vec![defaults::LISTEN.to_owned()] };
+    let addresses: Vec<_> = list.0.iter().map(|listen| listen.address.clone()).collect();
+    for (index, address) in addresses.iter().enumerate().filter(|(_, address)| !Listener::is_address(address))
+    {
+        let wrong = format!("`{address}` is not an address");
+        problems.add(format!("listen[{index}]"), wrong, "write HOST:PORT, such as 0.0.0.0:4000");
+    }
+    addresses
+}
+
+fn compile(loaded: Result<config::Loaded, Report>) -> Result<Compiled, Report> {
+    let loaded = loaded?;
+    let mut problems = Problems::default();
+    let compiled = Compiled::build(loaded.file(), &mut problems);
+    loaded.judge(problems).map(|_| compiled)
+}
+
+/// Runs the gateway until it is told to end.
+pub fn run(config: &Path, workers: usize) -> ExitCode {
+    match compile(config::load(config)) {
+        Ok(compiled) => serve(compiled, workers, |_| String::new(), std::future::pending()),
+        Err(report) => refuse(&report, ", not started"),
+    }
+}
+
+/// Compiles a config as [`run`] would; `variable` stands in for the environment.
+pub fn judge(text: &str, name: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<(), Report> {
+    compile(config::load_text(text, name, variable)).map(|_| ())
+}
+
+/// Reads and compiles the config as [`run`] would, and prints every problem.
+pub fn check(config: &Path) -> ExitCode {
+    match compile(config::load(config)) {
+        Ok(_) => {
+            println!("{}: ok", config.display());
+            ExitCode::SUCCESS
+        }
+        Err(report) => refuse(&report, ""),
+    }
+}
+
+/// Runs the gateway at `listen` with a chat backend and a chat page of its own.
+pub fn demo(listen: &str) -> ExitCode {
+    let backend = match std::net::TcpListener::bind("127.0.0.1:0") {
+        Ok(backend) => backend,
+        Err(error) => return fail(&format!("cannot start the demo's backend: {error}")),
+    };
+    let address = match backend.set_nonblocking(true).and_then(|()| backend.local_addr()) {
+        Ok(address) => address,
+        Err(error) => return fail(&format!("cannot start the demo's backend: {error}")),
+    };
+    let text = shop::config(listen, address);
+    let compiled = match compile(config::load_text(&text, "demo", &|_| None)) {
+        Ok(compiled) => compiled,
+        Err(report) => return refuse(&report, ", not started"),
+    };
+    let serve_shop = async move {
+        match TcpListener::from_std(backend) {
+            Ok(backend) => shop::serve(backend).await,
+            Err(error) => tracing::error!(%error, "the demo's backend cannot listen"),
+        }
+    };
+    serve(compiled, 0, move |gateway| shop::banner(gateway, address), serve_shop)
+}
+
+fn refuse(report: &Report, end: &str) -> ExitCode {
+    eprintln!("{report}{}{end}", report.count());
+    ExitCode::from(BAD_CONFIG)
+}
+
+fn fail(message: &str) -> ExitCode {
+    eprintln!("{message}");
+    ExitCode::FAILURE
+}
+
+/// Serves until a signal comes. `beside` runs along; `greeting` is printed once all is ready.
+fn serve(
+    compiled: Compiled,
+    workers: usize,
+    greeting: impl FnOnce(std::net::SocketAddr) -> String,
+    beside: impl Future<Output = ()> + Send + 'static,
+) -> ExitCode {
+    compiled.logs.init();
+    let metrics = Metrics::install();
+    let mut listeners = Vec::new();
+    for address in &compiled.listen {
+        match Listener::bind(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => return fail(&format!("cannot listen on {address}: {error}")),
+        }
+    }
+    let admin = match Listener::bind(&compiled.admin.listen) {
+        Ok(listener) => Some(listener),
+        Err(error) if compiled.admin_written => {
+            return fail(&format!("cannot listen on {}: {error}", compiled.admin.listen));
+        }
+        Err(error) => {
+            tracing::warn!(address = compiled.admin.listen, %error, "no admin listener; set admin.listen");
+            None
+        }
+    };
+    let workers = match Workers::start(NonZero::new(workers)) {
+        Ok(workers) => workers,
+        Err(error) => return fail(&format!("cannot start worker threads: {error}")),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start the runtime: {error}")),
+    };
+    let code = runtime.block_on(async {
+        tokio::spawn(beside);
+        tokio::spawn(metrics.clone().upkeep());
+        let first = listeners.first().map(Listener::local_addr);
+        for listener in &listeners {
+            println!("frontroom listening on http://{}", listener.local_addr());
+        }
+        if let Some(admin) = &admin {
+            println!("admin on http://{}", admin.local_addr());
+        }
+        if let Some(first) = first {
+            print!("{}", greeting(first));
+        }
+        House::build(compiled, metrics).live(listeners, admin, &workers).await
+    });
+    workers.stop();
+    code
+}
+
+impl Handler for Admin {
+    async fn call(self: Arc<Self>, request: Request<Body>, _: Peer) -> Response<Body> {
+        self.handle(request).await
+    }
+}
+
+/// Everything that runs.
+struct House {
+    gateway: Arc<Gateway>,
+    admin: Arc<Admin>,
+    engine: Arc<Engine>,
+    hub: Arc<Hub>,
+    readiness: Readiness,
+    server: server::Options,
+    delay: Duration,
+    grace: Duration,
+}
+
+impl House {
+    fn build(compiled: Compiled, metrics: Metrics) -> House {
+        let rulebook = Arc::new(Rulebook::new(compiled.rules));
+        let hub = Arc::new(Hub::new(rulebook, compiled.max_attachments));
+        let engine = Arc::new(Engine::new(compiled.engine, Arc::new(Door(hub.clone()))));
+        let readiness = Readiness::default();
+        House {
+            gateway: Arc::new(Gateway::new(compiled.snapshot, engine.clone(), hub.clone())),
+            admin: Arc::new(Admin::new(&compiled.admin, readiness.clone(), metrics)),
+            engine,
+            hub,
+            readiness,
+            server: compiled.server,
+            delay: compiled.delay,
+            grace: compiled.grace,
+        }
+    }
+
+    /// Serves until a signal comes, then ends in order; a second signal ends at once.
+    async fn live(self, listeners: Vec<Listener>, admin: Option<Listener>, workers: &Workers) -> ExitCode {
+        let drain = Drain::default();
+        let serving = listeners
+            .into_iter()
+            .map(|listener| listener.run(self.gateway.clone(), self.server.clone(), workers, drain.clone()));
+        let serving = futures_util::future::join_all(serving);
+        // Stays open to the very end, so that health can be asked for while the rest drains.
+        let admin = async {
+            match admin {
+                Some(listener) => {
+                    listener.run(self.admin.clone(), self.server.clone(), workers, Drain::default()).await
+                }
+                None => std::future::pending().await,
+            }
+        };
+        self.readiness.set(State::Ready);
+        let ending = async {
+            shutdown::signalled().await;
+            tokio::select! {
+                () = self.end(&drain) => ExitCode::SUCCESS,
+                () = shutdown::signalled() => ExitCode::FAILURE,
+            }
+        };
+        tokio::select! {
+            code = ending => code,
+            Err(error) = async { serving.await.into_iter().collect::<std::io::Result<Vec<()>>>() } => {
+                fail(&format!("a listener failed: {error}"))
+            }
+            Err(error) = admin => fail(&format!("the admin listener failed: {error}")),
+        }
+    }
+}

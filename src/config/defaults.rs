@@ -1,0 +1,80 @@
+//! What a key means when it is not written. One constant a key, in the order of the contract's table.
+
+use std::time::Duration;
+
+use super::file::Transport;
+
+/// `listen`.
+pub const LISTEN: &str = "0.0.0.0:4000";
+/// Name of the upstream that the top-level `upstream` makes.
+pub const UPSTREAM_NAME: &str = "default";
+
+/// `upstreams.*.connect_timeout`.
+pub const UPSTREAM_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// `upstreams.*.response_timeout`: from the end of the request's body to the response's head.
+pub const UPSTREAM_RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// `upstreams.*.idle_timeout`: below the 5s after which Node closes an idle connection.
+pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// `cors.allow_credentials`.
+pub const CORS_ALLOW_CREDENTIALS: bool = false;
+/// `cors.allow_headers`: reflects what the preflight asked for.
+pub const CORS_ALLOW_HEADERS: &str = "*";
+/// `cors.max_age`.
+pub const CORS_MAX_AGE: Duration = Duration::from_secs(600);
+
+/// `credentials.token`.
+pub const CREDENTIALS_TOKEN: [&str; 2] = ["header:authorization", "auth:token"];
+/// `credentials.cookies`.
+pub const CREDENTIALS_COOKIES: bool = true;
+
+/// `socketio.path`.
+pub const SOCKETIO_PATH: &str = "/socket.io";
+/// `socketio.ping_interval`.
+pub const PING_INTERVAL: Duration = Duration::from_secs(25);
+/// `socketio.ping_timeout`.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// `socketio.upgrade_timeout`.
+pub const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+/// `socketio.connect_timeout`: how long a session may stay without a namespace.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(45);
+/// `socketio.max_payload`, in bytes.
+pub const MAX_PAYLOAD: u64 = 1_000_000;
+/// `socketio.max_attachments`.
+pub const MAX_ATTACHMENTS: usize = 10;
+/// `socketio.transports`.
+pub const TRANSPORTS: [Transport; 2] = [Transport::Polling, Transport::Websocket];
+/// `socketio.send_queue.max_bytes`, in bytes.
+pub const SEND_QUEUE_MAX_BYTES: u64 = 1_000_000;
+
+/// `taps[].status`.
+pub const TAP_STATUS: &str = "2xx";
+/// `taps[].namespace`.
+pub const TAP_NAMESPACE: &str = "/";
+/// `taps[].max_body`, in bytes.
+pub const TAP_MAX_BODY: u64 = 1_000_000;
+
+/// `hooks.timeout`.
+pub const HOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// `admin.listen`.
+pub const ADMIN_LISTEN: &str = "127.0.0.1:4001";
+
+/// `limits.connections`; 0 sets no bound of our own.
+pub const LIMIT_CONNECTIONS: usize = 0;
+/// `limits.header_bytes`, in bytes.
+pub const LIMIT_HEADER_BYTES: u64 = 32_000;
+/// `limits.header_timeout`.
+pub const LIMIT_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// `limits.body_timeout`: how long a request's body may stand still.
+pub const LIMIT_BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// `log.level`.
+pub const LOG_LEVEL: &str = "info";
+/// `log.access`.
+pub const LOG_ACCESS: bool = true;
+
+/// `shutdown.delay`.
+pub const SHUTDOWN_DELAY: Duration = Duration::ZERO;
+/// `shutdown.grace`.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);

@@ -1,0 +1,41 @@
+//! What is wrong with a config file, and what would be right.
+
+use std::fmt;
+
+/// One mistake in the config file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Dotted path of the key, list entries in brackets: `routes[1].match.host`.
+    pub key: String,
+    /// What is wrong.
+    pub wrong: String,
+    /// What would be right.
+    pub right: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.key, self.wrong, self.right)
+    }
+}
+
+/// Collects problems, so that all are told at once.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// Notes a problem of the key at the dotted path `key`.
+    pub fn add(&mut self, key: impl Into<String>, wrong: impl Into<String>, right: impl Into<String>) {
+        self.0.push(Problem { key: key.into(), wrong: wrong.into(), right: right.into() });
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The problems, in the order they were found.
+    pub fn into_vec(self) -> Vec<Problem> {
+        self.0
+    }
+}

@@ -1,0 +1,104 @@
+//! Engine.IO's own answers, with Node's statuses, texts and content types.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+
+use crate::body::Body;
+
+/// Why a request is refused (engine.io `lib/server.ts`, `Server.errors`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// `transport` is missing, unknown or not on offer.
+    UnknownTransport,
+    /// No session has this `sid`.
+    UnknownSession,
+    /// A handshake is a GET.
+    BadHandshakeMethod,
+    /// Anything else that is wrong.
+    BadRequest,
+    /// The policy forbids it.
+    Forbidden,
+    /// `EIO` is not 4.
+    UnsupportedVersion,
+}
+
+impl Refusal {
+    fn code(self) -> u8 {
+        match self {
+            Refusal::UnknownTransport => 0,
+            Refusal::UnknownSession => 1,
+            Refusal::BadHandshakeMethod => 2,
+            Refusal::BadRequest => 3,
+            Refusal::Forbidden => 4,
+            Refusal::UnsupportedVersion => 5,
+        }
+    }
+
+    /// Node's text.
+    pub fn message(self) -> &'static str {
+        match self {
+            Refusal::UnknownTransport => "Transport unknown",
+            Refusal::UnknownSession => "Session ID unknown",
+            Refusal::BadHandshakeMethod => "Bad handshake method",
+            Refusal::BadRequest => "Bad request",
+            Refusal::Forbidden => "Forbidden",
+            Refusal::UnsupportedVersion => "Unsupported protocol version",
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        if self == Refusal::Forbidden { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST }
+    }
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// Refuses a polling request: `{"code":1,"message":"Session ID unknown"}`.
+pub fn refuse(refusal: Refusal) -> Response<Body> {
+    let body = format!(r#"{{"code":{},"message":"{}"}}"#, refusal.code(), refusal.message());
+    respond(refusal.status(), "application/json", body)
+}
+
+/// Refuses a WebSocket before any 101: the message as text, and the connection closes.
+pub fn refuse_websocket(refusal: Refusal) -> Response<Body> {
+    let mut response = respond(refusal.status(), "text/html", refusal.message());
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Refuses a handshake while the node drains.
+pub(super) fn closing() -> Response<Body> {
+    let mut response =
+        respond(StatusCode::SERVICE_UNAVAILABLE, "application/json", r#"{"code":3,"message":"Draining"}"#);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// An answer without a body.
+pub(super) fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    response
+}
+
+/// The answer of a GET.
+pub(super) fn packets(body: Bytes) -> Response<Body> {
+    no_store(respond(StatusCode::OK, "text/plain; charset=UTF-8", body))
+}
+
+/// The answer of a POST.
+pub(super) fn posted() -> Response<Body> {
+    no_store(respond(StatusCode::OK, "text/html", "ok"))
+}
+
+fn no_store(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,288 @@
+//! The way in: checks a request in the order Node does, then opens, finds or upgrades a session.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{
+    CONNECTION, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use sha1::{Digest, Sha1};
+
+use super::answer::{self, Refusal};
+use super::frame::Frame;
+use super::pipe::Pipe;
+use super::queue::Parcel;
+use super::registry::{Registry, random_id};
+use super::session::{Conversation, Session, Transport};
+use super::{Handshake, Options, Reason, polling, websocket};
+use crate::body::Body;
+use crate::headers::Forwarded;
+
+/// Opens a conversation for every new session.
+pub trait Application: Send + Sync + 'static {
+    /// A client has opened a session.
+    fn open(&self, session: &Arc<Session>) -> Box<dyn Conversation>;
+}
+
+/// Who makes a request, as the gateway identified it.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Address, scheme and host.
+    pub forwarded: Forwarded,
+    /// The request's id.
+    pub request_id: String,
+}
+
+/// All sessions of this node, and the way in to them.
+pub struct Engine {
+    options: ArcSwap<Options>,
+    registry: Arc<Registry>,
+    closing: AtomicBool,
+    application: Arc<dyn Application>,
+}
+
+/// A request whose `transport` and `sid` were understood.
+struct Checked {
+    transport: Transport,
+    session: Option<Arc<Session>>,
+}
+
+impl Engine {
+    /// An engine without sessions.
+    pub fn new(options: Options, application: Arc<dyn Application>) -> Engine {
+        Engine {
+            options: ArcSwap::from_pointee(options),
+            registry: Arc::default(),
+            closing: AtomicBool::new(false),
+            application,
+        }
+    }
+
+    /// Sets the options of sessions opened from now on.
+    pub fn set_options(&self, options: Options) {
+        self.options.store(Arc::new(options));
+    }
+
+    /// How many sessions there are.
+    pub fn sessions(&self) -> usize {
+        self.registry.len()
+    }
+
+    /// All sessions, to be closed one by one.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        self.registry.all()
+    }
+
+    /// Opens no session from now on: clients are to go elsewhere.
+    pub fn refuse_handshakes(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    /// Answers a request to the endpoint's path. The caller has applied its Origin policy.
+    pub async fn call(&self, request: Request<Body>, caller: Caller) -> Response<Body> {
+        let upgrade = is_websocket(request.headers());
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        let checked = match self.check(&request, &query, upgrade) {
+            Ok(checked) => checked,
+            Err(refusal) if upgrade => return answer::refuse_websocket(refusal),
+            Err(refusal) => return answer::refuse(refusal),
+        };
+        if checked.session.is_none() && self.closing.load(Ordering::Acquire) {
+            return answer::closing();
+        }
+        if upgrade {
+            return self.websocket(request, query, caller, checked);
+        }
+        match (checked.session, request.method().clone()) {
+            (Some(session), Method::GET) => polling::get(&session).await,
+            (Some(session), Method::POST) => polling::post(&session, request).await,
+            (Some(_), _) => answer::empty(StatusCode::INTERNAL_SERVER_ERROR),
+            (None, _) => self.open_polling(&request, query, caller),
+        }
+    }
+
+    /// Engine.IO's checks, in the order of engine.io `Server.verify`.
+    fn check(&self, request: &Request<Body>, query: &Query, upgrade: bool) -> Result<Checked, Refusal> {
+        let options = self.options.load();
+        let transport = match query.get("transport") {
+            Some("polling") if options.polling => Transport::Polling,
+            Some("websocket") if options.websocket => Transport::Websocket,
+            _ => return Err(Refusal::UnknownTransport),
+        };
+        let headers = request.headers();
+        if headers.get(ORIGIN).is_some_and(|origin| origin.to_str().is_err()) {
+            return Err(Refusal::BadRequest);
+        }
+        let session = match query.get("sid").filter(|sid| !sid.is_empty()) {
+            Some(sid) => Some(self.registry.get(sid).ok_or(Refusal::UnknownSession)?),
+            None => None,
+        };
+        match &session {
+            Some(session) if !upgrade && session.transport() != transport => return Err(Refusal::BadRequest),
+            None if request.method() != Method::GET => return Err(Refusal::BadHandshakeMethod),
+            _ => {}
+        }
+        // A WebSocket is asked for by the header and the parameter, or by neither.
+        if upgrade != (transport == Transport::Websocket) {
+            return Err(Refusal::BadRequest);
+        }
+        if session.is_none() && query.get("EIO") != Some("4") {
+            return Err(Refusal::UnsupportedVersion);
+        }
+        if upgrade && !acceptable(request) {
+            return Err(Refusal::BadRequest);
+        }
+        Ok(Checked { transport, session })
+    }
+
+    fn open_polling(&self, request: &Request<Body>, query: Query, caller: Caller) -> Response<Body> {
+        let session = self.open(Transport::Polling, handshake(request, query, caller));
+        let mut body = bytes::BytesMut::new();
+        self.open_packet(&session).polling(&mut body);
+        answer::packets(body.freeze())
+    }
+
+    fn open(&self, transport: Transport, handshake: Handshake) -> Arc<Session> {
+        let options = self.options.load_full();
+        let session = Arc::new(Session::new(
+            random_id(),
+            transport,
+            handshake,
+            options,
+            Arc::downgrade(&self.registry),
+        ));
+        self.registry.insert(session.clone());
+        session.begin(self.application.open(&session));
+        session
+    }
+
+    fn open_packet(&self, session: &Session) -> Frame {
+        let options = session.options();
+        let upgradable = session.transport() == Transport::Polling && options.websocket;
+        Frame::packet(&format!(
+            r#"0{{"sid":"{}","upgrades":[{}],"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+            session.id(),
+            if upgradable { "\"websocket\"" } else { "" },
+            options.ping_interval.as_millis(),
+            options.ping_timeout.as_millis(),
+            options.max_payload,
+        ))
+    }
+
+    /// Answers 101 and goes on behind it: a new session, an upgrade, or nothing at all.
+    fn websocket(
+        &self,
+        mut request: Request<Body>,
+        query: Query,
+        caller: Caller,
+        checked: Checked,
+    ) -> Response<Body> {
+        let response = switching_protocols(request.headers());
+        let upgrade = hyper::upgrade::on(&mut request);
+        let max_payload = self.options.load().max_payload;
+        let Some(session) = checked.session else {
+            let session = self.open(checked.transport, handshake(&request, query, caller));
+            session.send(&Parcel::new(self.open_packet(&session), false));
+            tokio::spawn(async move {
+                match upgrade.await {
+                    Ok(upgraded) => websocket::run(session, Pipe::new(upgraded, max_payload)).await,
+                    Err(_) => session.end(Reason::TransportError, super::session::Farewell::Drop),
+                }
+            });
+            return response;
+        };
+        let probing = session.begin_probe();
+        tokio::spawn(async move {
+            match upgrade.await {
+                Ok(upgraded) if probing => {
+                    websocket::upgrade(session, Pipe::new(upgraded, max_payload)).await
+                }
+                // Already upgraded or upgrading: the first WebSocket stays, this one goes.
+                Ok(upgraded) => websocket::turn_away(Pipe::new(upgraded, max_payload)).await,
+                Err(_) if probing => session.state().probing = false,
+                Err(_) => {}
+            }
+        });
+        response
+    }
+}
+
+/// The decoded query, in order.
+struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn parse(raw: &str) -> Query {
+        Query(form_urlencoded::parse(raw.as_bytes()).into_owned().collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Copies what a session keeps, each header into memory of its own: a value sliced from the
+/// connection's read buffer would keep all of it alive.
+fn handshake(request: &Request<Body>, query: Query, caller: Caller) -> Handshake {
+    let headers = request.headers();
+    let mut copy = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
+            copy.append(name, value);
+        }
+    }
+    let url = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let issued = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Handshake {
+        headers: copy,
+        url,
+        query: query.0,
+        forwarded: caller.forwarded,
+        request_id: caller.request_id,
+        issued: u64::try_from(issued.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Whether the headers ask for a WebSocket (RFC 6455 4.2.1).
+pub fn is_websocket(headers: &HeaderMap) -> bool {
+    let has = |name, token: &str| {
+        headers.get_all(name).iter().any(|value| {
+            value
+                .to_str()
+                .is_ok_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+        })
+    };
+    has(UPGRADE, "websocket") && has(CONNECTION, "upgrade")
+}
+
+/// Whether the rest of the opening handshake is right: method, version 13, a key of 16 bytes.
+fn acceptable(request: &Request<Body>) -> bool {
+    let headers = request.headers();
+    let key = headers.get(SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key.as_bytes()).ok());
+    request.method() == Method::GET
+        && headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13")
+        && key.is_some_and(|key| key.len() == 16)
+}
+
+fn switching_protocols(headers: &HeaderMap) -> Response<Body> {
+    let mut hash = Sha1::new();
+    hash.update(headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default());
+    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    let accept = STANDARD.encode(hash.finalize());
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Ok(accept) = HeaderValue::from_maybe_shared(Bytes::from(accept)) {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    response
+}

@@ -1,0 +1,32 @@
+//! Engine.IO protocol v4: transports and sessions. Knows no Socket.IO.
+//!
+//! A request comes in through [`Engine::call`], which checks it in Node's order and hands it to
+//! `polling` or `websocket`. Both move bytes between a client and a [`Session`], whose
+//! [`Conversation`] is the application.
+
+mod answer;
+mod engine;
+mod frame;
+mod handshake;
+mod options;
+mod packet;
+mod pipe;
+mod polling;
+mod pulse;
+mod queue;
+mod reason;
+mod registry;
+mod session;
+mod websocket;
+mod wire;
+
+pub use answer::{Refusal, refuse, refuse_websocket};
+pub use engine::{Application, Caller, Engine, is_websocket};
+pub use frame::Frame;
+pub use handshake::Handshake;
+pub use options::Options;
+pub use packet::{Message, Utf8};
+pub use queue::Parcel;
+pub use reason::Reason;
+pub use registry::random_id;
+pub use session::{Conversation, Hold, Sent, Session, Transport};

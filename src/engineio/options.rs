@@ -1,0 +1,75 @@
+//! What the config says of Engine.IO.
+
+use std::time::Duration;
+
+use crate::config::file::{OnFull, SocketIo, Transport};
+use crate::config::{Problems, defaults, value};
+
+/// What the config says of Engine.IO. A session keeps those it was opened under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Time between pings.
+    pub ping_interval: Duration,
+    /// How long a pong may take.
+    pub ping_timeout: Duration,
+    /// How long an upgrade may take.
+    pub upgrade_timeout: Duration,
+    /// How long a session may go without the application admitting it.
+    pub connect_timeout: Duration,
+    /// Largest message from a client, in bytes.
+    pub max_payload: usize,
+    /// Whether long polling is on offer.
+    pub polling: bool,
+    /// Whether WebSocket is on offer.
+    pub websocket: bool,
+    /// Bytes that may wait for a slow client.
+    pub max_queue: usize,
+    /// Whether volatile events give way before a slow client is disconnected.
+    pub drop_volatile: bool,
+}
+
+impl Options {
+    /// Reads them from the section `socketio`.
+    pub fn build(file: &SocketIo, problems: &mut Problems) -> Options {
+        let duration = |value: Option<value::Duration>, default: Duration| value.map_or(default, |d| d.0);
+        let size = |value: Option<value::Size>, default: u64| {
+            usize::try_from(value.map_or(default, |s| s.0)).unwrap_or(usize::MAX)
+        };
+        let transports = file.transports.as_ref().map(|list| list.0.as_slice());
+        let offers = |transport| transports.is_none_or(|list| list.contains(&transport));
+        let options = Options {
+            ping_interval: duration(file.ping_interval, defaults::PING_INTERVAL),
+            ping_timeout: duration(file.ping_timeout, defaults::PING_TIMEOUT),
+            upgrade_timeout: duration(file.upgrade_timeout, defaults::UPGRADE_TIMEOUT),
+            connect_timeout: duration(file.connect_timeout, defaults::CONNECT_TIMEOUT),
+            max_payload: size(file.max_payload, defaults::MAX_PAYLOAD),
+            polling: offers(Transport::Polling),
+            websocket: offers(Transport::Websocket),
+            max_queue: size(file.send_queue.max_bytes, defaults::SEND_QUEUE_MAX_BYTES),
+            drop_volatile: file.send_queue.on_full == OnFull::DropVolatileThenDisconnect,
+        };
+        options.check(problems);
+        options
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        if !self.polling && !self.websocket {
+            problems.add("socketio.transports", "no transport is left", "name polling, websocket or both");
+        }
+        for (key, time) in [
+            ("ping_interval", self.ping_interval),
+            ("ping_timeout", self.ping_timeout),
+            ("upgrade_timeout", self.upgrade_timeout),
+            ("connect_timeout", self.connect_timeout),
+        ] {
+            if time.is_zero() {
+                problems.add(format!("socketio.{key}"), "no time at all", "give a duration such as 20s");
+            }
+        }
+        for (key, bytes) in [("max_payload", self.max_payload), ("send_queue.max_bytes", self.max_queue)] {
+            if bytes == 0 {
+                problems.add(format!("socketio.{key}"), "no byte would fit", "give a size such as 1MB");
+            }
+        }
+    }
+}

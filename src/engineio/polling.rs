@@ -1,0 +1,218 @@
+//! The HTTP long-polling transport: GETs take what waits, POSTs bring packets.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::Reason;
+use super::answer::{self, Refusal};
+use super::frame::SEPARATOR;
+use super::packet::{Packet, parse_payload};
+use super::session::{Farewell, Session, Transport};
+use crate::body::Body;
+
+/// What a GET answers at most, unless a single packet is larger. The rest stays for the next.
+const MAX_ANSWER: usize = 1_000_000;
+
+/// How long a GET without news is held while a WebSocket is probing. Not at all would be a busy
+/// loop for a client behind a box that swallows the probe's frames.
+const PROBE_HOLD: Duration = Duration::from_millis(30);
+
+/// What a pending GET finds.
+#[derive(Debug)]
+enum Turn {
+    /// Packets, or the end of the session with the last of them.
+    Body(BytesMut),
+    /// A WebSocket is probing.
+    Probing,
+    /// The WebSocket has taken over.
+    Upgraded,
+}
+
+/// Ends the session when a GET or POST is given up by its client.
+struct Exchange<'a> {
+    session: &'a Arc<Session>,
+    post: bool,
+    complete: bool,
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        {
+            let mut state = self.session.state();
+            if self.post {
+                state.posting = false;
+            } else {
+                state.getting = false;
+                state.writer = None;
+            }
+        }
+        if !self.complete {
+            self.session.end(Reason::TransportError, Farewell::Drop);
+        }
+    }
+}
+
+/// Answers a GET: at once if something waits, else when something comes.
+pub(super) async fn get(session: &Arc<Session>) -> Response<Body> {
+    let first = {
+        let mut state = session.state();
+        !std::mem::replace(&mut state.getting, true)
+    };
+    if !first {
+        // The pending GET keeps its own mark and is answered with the farewell.
+        session.end(Reason::TransportError, Farewell::Flush);
+        session.forget();
+        return answer::empty(StatusCode::BAD_REQUEST);
+    }
+    let mut exchange = Exchange { session, post: false, complete: false };
+    let arrived_open = session.is_open();
+    if arrived_open && !session.heard() {
+        exchange.complete = true;
+        return answer::refuse(Refusal::UnknownSession);
+    }
+    let turn = match poll_fn(|cx| session.poll_turn(cx, false)).await {
+        Turn::Probing => tokio::time::timeout(PROBE_HOLD, poll_fn(|cx| session.poll_turn(cx, true)))
+            .await
+            .unwrap_or_else(|_| Turn::Body(BytesMut::from("6"))),
+        turn => turn,
+    };
+    exchange.complete = true;
+    drop(exchange);
+    match turn {
+        // A client that finds the session closed on arrival gets a noop before the farewell.
+        Turn::Body(body) if !arrived_open && body.as_ref() == b"1" => {
+            answer::packets(Bytes::from_static(b"6\x1e1"))
+        }
+        Turn::Body(body) => answer::packets(body.freeze()),
+        Turn::Probing | Turn::Upgraded => answer::refuse(Refusal::BadRequest),
+    }
+}
+
+impl Session {
+    fn poll_turn(&self, cx: &mut Context<'_>, held: bool) -> Poll<Turn> {
+        let mut state = self.state();
+        if state.transport == Transport::Websocket {
+            return Poll::Ready(Turn::Upgraded);
+        }
+        if state.corked && state.ended.is_none() {
+            state.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let mut body = BytesMut::new();
+        let mut frames = 0;
+        state.queue.take(MAX_ANSWER, |frame| {
+            if frames == 0 {
+                body.reserve(frame.polling_len());
+            }
+            frames += 1;
+            frame.polling(&mut body);
+        });
+        state.queue.written();
+        if let Some(ended) = state.ended
+            && state.queue.is_empty()
+        {
+            if !body.is_empty() {
+                body.extend_from_slice(&[SEPARATOR]);
+            }
+            // A client that said goodbye itself needs no close packet.
+            body.extend_from_slice(if ended.farewell == Farewell::Left { b"6" } else { b"1" });
+            drop(state);
+            self.forget();
+            return Poll::Ready(Turn::Body(body));
+        }
+        if frames > 0 {
+            return Poll::Ready(Turn::Body(body));
+        }
+        if state.probing && !held {
+            return Poll::Ready(Turn::Probing);
+        }
+        state.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Answers a POST after its packets were handed on.
+pub(super) async fn post(session: &Arc<Session>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let first = {
+        let mut state = session.state();
+        !std::mem::replace(&mut state.posting, true)
+    };
+    if !first {
+        session.end(Reason::TransportError, Farewell::Drop);
+        return answer::empty(StatusCode::BAD_REQUEST);
+    }
+    let mut exchange = Exchange { session, post: true, complete: false };
+    if is_binary(&parts.headers) {
+        return answer::empty(StatusCode::BAD_REQUEST);
+    }
+    if !session.heard() {
+        exchange.complete = true;
+        return answer::refuse(Refusal::UnknownSession);
+    }
+    let limit = session.options().max_payload;
+    if content_length(&parts.headers).is_some_and(|length| length > limit as u64) {
+        exchange.complete = true;
+        return too_large();
+    }
+    let body = match Limited::new(body, limit).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => {
+            exchange.complete = error.is::<LengthLimitError>();
+            return if exchange.complete { too_large() } else { answer::empty(StatusCode::BAD_REQUEST) };
+        }
+    };
+    session.cork();
+    let outcome = handle(session, body);
+    session.uncork();
+    exchange.complete = true;
+    drop(exchange);
+    match outcome {
+        Ok(()) => {
+            // A client that sends faster than its events are handled waits for its answer.
+            poll_fn(|cx| session.poll_room(cx)).await;
+            answer::posted()
+        }
+        Err(reason) => {
+            session.end(reason, Farewell::Drop);
+            answer::empty(StatusCode::BAD_REQUEST)
+        }
+    }
+}
+
+fn handle(session: &Arc<Session>, body: Bytes) -> Result<(), Reason> {
+    session.heard();
+    for packet in parse_payload(body) {
+        match packet {
+            Ok(Packet::Message(message)) => session.receive(message),
+            Ok(Packet::Pong) => session.pong(),
+            Ok(Packet::Close) => {
+                session.end(Reason::TransportClose, Farewell::Left);
+                return Ok(());
+            }
+            Ok(Packet::Probe | Packet::Upgrade) | Err(_) => return Err(Reason::ParseError),
+        }
+    }
+    Ok(())
+}
+
+fn is_binary(headers: &HeaderMap) -> bool {
+    headers
+        .get(http::header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/octet-stream"))
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large() -> Response<Body> {
+    crate::telemetry::metrics::refused("socketio.max_payload");
+    answer::empty(StatusCode::PAYLOAD_TOO_LARGE)
+}

@@ -1,0 +1,44 @@
+//! Why a session or socket ended, in Node's words; `slow consumer`, which Node does not know, is ours.
+
+/// Why a session or socket ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The client closed its transport.
+    TransportClose,
+    /// The transport broke.
+    TransportError,
+    /// No pong came.
+    PingTimeout,
+    /// The client sent what is not the protocol.
+    ParseError,
+    /// The client did not take what was sent to it fast enough.
+    SlowConsumer,
+    /// The client broke the rules of Socket.IO.
+    ForcedClose,
+    /// The server closed the session, or no namespace was joined in time.
+    ForcedServerClose,
+    /// The client left the namespace.
+    ClientNamespaceDisconnect,
+    /// The server made it leave the namespace.
+    ServerNamespaceDisconnect,
+    /// The server ends.
+    ServerShuttingDown,
+}
+
+impl Reason {
+    /// Node's words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::TransportClose => "transport close",
+            Reason::TransportError => "transport error",
+            Reason::PingTimeout => "ping timeout",
+            Reason::ParseError => "parse error",
+            Reason::SlowConsumer => "slow consumer",
+            Reason::ForcedClose => "forced close",
+            Reason::ForcedServerClose => "forced server close",
+            Reason::ClientNamespaceDisconnect => "client namespace disconnect",
+            Reason::ServerNamespaceDisconnect => "server namespace disconnect",
+            Reason::ServerShuttingDown => "server shutting down",
+        }
+    }
+}

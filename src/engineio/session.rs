@@ -1,0 +1,430 @@
+//! A session: one client's connection, whichever transport carries it at the moment.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use tokio::task::AbortHandle;
+
+use super::frame::Frame;
+use super::packet::Message;
+use super::pulse::{Beat, Pulse};
+use super::queue::{Parcel, Queue};
+use super::registry::Registry;
+use super::{Handshake, Options, Reason};
+use crate::telemetry::metrics;
+
+/// What carries a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// HTTP long polling.
+    Polling,
+    /// WebSocket.
+    Websocket,
+}
+
+impl Transport {
+    /// Its name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Transport::Polling => "polling",
+            Transport::Websocket => "websocket",
+        }
+    }
+}
+
+/// The application's side of one session. Its methods are called in the order things happened,
+/// and must not block.
+pub trait Conversation: Send + Sync {
+    /// A message came.
+    fn message(&self, session: &Arc<Session>, message: Message);
+    /// The session moved from polling to WebSocket.
+    fn upgraded(&self, session: &Arc<Session>);
+    /// The session ended. Called once, and nothing after it.
+    fn ended(&self, session: &Arc<Session>, reason: Reason);
+}
+
+/// One client's connection. Its id is a credential: who knows it can read and write while the
+/// session polls.
+pub struct Session {
+    id: Arc<str>,
+    handshake: Handshake,
+    options: Arc<Options>,
+    registry: Weak<Registry>,
+    conversation: OnceLock<Box<dyn Conversation>>,
+    heartbeat: OnceLock<AbortHandle>,
+    state: Mutex<State>,
+}
+
+pub(super) struct State {
+    pub(super) transport: Transport,
+    pub(super) ended: Option<Ended>,
+    pub(super) queue: Queue,
+    /// Wakes the pending GET or the WebSocket's task.
+    pub(super) writer: Option<Waker>,
+    /// Wakes the reader that waits for events to be handled.
+    reader: Option<Waker>,
+    /// A GET is pending.
+    pub(super) getting: bool,
+    /// A POST is being read.
+    pub(super) posting: bool,
+    /// A POST's packets are being handled: what they cause goes out together, after them.
+    pub(super) corked: bool,
+    /// A WebSocket wants to take over.
+    pub(super) probing: bool,
+    /// The WebSocket's peer does not take what was written.
+    pub(super) congested: bool,
+    pulse: Pulse,
+    /// When the application must have admitted the session.
+    admit_by: Option<Instant>,
+    /// Bytes that came and are not handled yet.
+    held: usize,
+}
+
+/// That, when and how a session ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    at: Instant,
+    pub(super) farewell: Farewell,
+}
+
+/// What happens to what still waits when a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// It is sent, then the transport closes.
+    Flush,
+    /// It is dropped: nobody is there.
+    Drop,
+    /// It is dropped: the client said goodbye.
+    Left,
+}
+
+/// What became of a parcel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It waits in the queue.
+    Queued,
+    /// It was volatile and the client was not ready.
+    Dropped,
+    /// The session has ended, perhaps by this very parcel that did not fit.
+    Gone,
+}
+
+/// Bytes of messages that are being handled. While too many are, the session is not read from.
+#[derive(Debug)]
+pub struct Hold {
+    session: Arc<Session>,
+    bytes: usize,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let reader = {
+            let mut state = self.session.state();
+            state.held -= self.bytes;
+            state.reader.take()
+        };
+        reader.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The id is a credential and stays out of logs.
+        f.debug_struct("Session").field("transport", &self.transport()).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    pub(super) fn new(
+        id: Arc<str>,
+        transport: Transport,
+        handshake: Handshake,
+        options: Arc<Options>,
+        registry: Weak<Registry>,
+    ) -> Session {
+        let now = Instant::now();
+        let state = State {
+            transport,
+            ended: None,
+            queue: Queue::default(),
+            writer: None,
+            reader: None,
+            getting: false,
+            posting: false,
+            corked: false,
+            probing: false,
+            congested: false,
+            pulse: Pulse::new(now, options.ping_interval, options.ping_timeout),
+            admit_by: Some(now + options.connect_timeout),
+            held: 0,
+        };
+        Session {
+            id,
+            handshake,
+            options,
+            registry,
+            conversation: OnceLock::new(),
+            heartbeat: OnceLock::new(),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// The session's id.
+    pub(super) fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    /// The request that opened it.
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
+    /// What it was opened under.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// What carries it now.
+    pub fn transport(&self) -> Transport {
+        self.state().transport
+    }
+
+    /// Whether it has not ended.
+    pub fn is_open(&self) -> bool {
+        self.state().ended.is_none()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the session its application and its heartbeat. Once, before any message.
+    pub(super) fn begin(self: &Arc<Self>, conversation: Box<dyn Conversation>) {
+        let _ = self.conversation.set(conversation);
+        let _ = self.heartbeat.set(tokio::spawn(self.clone().keep_alive()).abort_handle());
+    }
+
+    /// Tells the application that the WebSocket has taken over.
+    pub(super) fn announce_upgrade(self: &Arc<Self>) {
+        if let Some(conversation) = self.conversation.get() {
+            conversation.upgraded(self);
+        }
+    }
+
+    /// The application has let the client in: `connect_timeout` no longer runs.
+    pub fn admit(&self) {
+        self.state().admit_by = None;
+    }
+
+    /// Queues a parcel. Never blocks: a client that has more than its queue's bytes waiting is
+    /// disconnected.
+    pub fn send(self: &Arc<Self>, parcel: &Parcel) -> Sent {
+        let pushed = {
+            let mut state = self.state();
+            if state.ended.is_some() {
+                return Sent::Gone;
+            }
+            if parcel.volatile() && !state.ready() {
+                metrics::dropped("volatile");
+                return Sent::Dropped;
+            }
+            let pushed = state.queue.push(parcel, self.options.max_queue, self.options.drop_volatile);
+            let corked = state.corked;
+            pushed.map(|dropped| (dropped, state.writer.take_if(|_| !corked)))
+        };
+        match pushed {
+            Ok((dropped, writer)) => {
+                (0..dropped).for_each(|_| metrics::dropped("volatile"));
+                writer.into_iter().for_each(Waker::wake);
+                Sent::Queued
+            }
+            Err(_) if parcel.volatile() && self.options.drop_volatile => {
+                metrics::dropped("volatile");
+                Sent::Dropped
+            }
+            Err(_) => {
+                metrics::slow_consumer();
+                self.end(Reason::SlowConsumer, Farewell::Drop);
+                Sent::Gone
+            }
+        }
+    }
+
+    /// Keeps back what is sent until [`uncork`](Self::uncork): the answers to a POST's packets go
+    /// out in one GET.
+    pub(super) fn cork(&self) {
+        self.state().corked = true;
+    }
+
+    /// Lets go what was kept back, after the POST itself was answered: this task runs when the one
+    /// that answers rests. Clients exist that are lost between the two (python-engineio stops
+    /// sending when an answer makes it leave while it still waits for the POST's).
+    pub(super) fn uncork(self: &Arc<Self>) {
+        let waits = {
+            let mut state = self.state();
+            state.corked = !state.queue.is_empty();
+            state.corked
+        };
+        if waits {
+            let session = self.clone();
+            tokio::spawn(async move {
+                let writer = {
+                    let mut state = session.state();
+                    state.corked = false;
+                    state.writer.take()
+                };
+                writer.into_iter().for_each(Waker::wake);
+            });
+        }
+    }
+
+    /// Counts `bytes` as being handled until the hold is dropped.
+    pub fn hold(self: &Arc<Self>, bytes: usize) -> Hold {
+        self.state().held += bytes;
+        Hold { session: self.clone(), bytes }
+    }
+
+    /// Whether more may be read: `Pending` while as much as a largest message is being handled.
+    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if !state.deaf(&self.options) || state.ended.is_some() {
+            return Poll::Ready(());
+        }
+        state.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Closes it after what is queued was sent.
+    pub fn close(self: &Arc<Self>, reason: Reason) {
+        self.end(reason, Farewell::Flush);
+    }
+
+    /// The one way a session ends, whatever ended it; what comes first counts.
+    pub(super) fn end(self: &Arc<Self>, reason: Reason, farewell: Farewell) {
+        let (writer, reader, transport) = {
+            let mut state = self.state();
+            if state.ended.is_some() {
+                return;
+            }
+            state.ended = Some(Ended { at: Instant::now(), farewell });
+            if farewell != Farewell::Flush {
+                state.queue.clear();
+            }
+            (state.writer.take(), state.reader.take(), state.transport)
+        };
+        if farewell != Farewell::Flush || transport == Transport::Websocket {
+            self.forget();
+            self.heartbeat.get().map(AbortHandle::abort).unwrap_or_default();
+        }
+        metrics::disconnect(reason.as_str());
+        if let Some(conversation) = self.conversation.get() {
+            conversation.ended(self, reason);
+        }
+        writer.into_iter().chain(reader).for_each(Waker::wake);
+    }
+
+    /// Makes the id unknown.
+    pub(super) fn forget(&self) {
+        if let Some(registry) = self.registry.upgrade() {
+            registry.remove(&self.id);
+        }
+    }
+
+    /// Hands a message to the application.
+    pub(super) fn receive(self: &Arc<Self>, message: Message) {
+        if let Some(conversation) = self.conversation.get()
+            && self.is_open()
+        {
+            conversation.message(self, message);
+        }
+    }
+
+    /// Notes a sign of life; false when the session has ended or has been silent for too long.
+    pub(super) fn heard(self: &Arc<Self>) -> bool {
+        let now = Instant::now();
+        let expired = {
+            let mut state = self.state();
+            if state.ended.is_some() {
+                return false;
+            }
+            let expired = state.pulse.expired(now);
+            state.pulse.heard(now);
+            expired
+        };
+        if expired {
+            self.end(Reason::PingTimeout, Farewell::Drop);
+        }
+        !expired
+    }
+
+    /// Notes a pong.
+    pub(super) fn pong(&self) {
+        self.state().pulse.pong(Instant::now());
+    }
+
+    /// Sends pings, gives up on a silent client, on one that joins no namespace, and on a farewell
+    /// that nobody fetches. One small task a session, whatever carries it.
+    async fn keep_alive(self: Arc<Self>) {
+        loop {
+            let step = self.state().step(Instant::now(), &self.options);
+            match step {
+                Step::Ping(until) => {
+                    self.send(&Parcel::new(Frame::packet("2"), false));
+                    tokio::time::sleep_until(until.into()).await;
+                }
+                Step::Sleep(until) => tokio::time::sleep_until(until.into()).await,
+                Step::End(reason, farewell) => self.end(reason, farewell),
+                Step::Done => break,
+            }
+        }
+        self.forget();
+    }
+}
+
+enum Step {
+    Ping(Instant),
+    Sleep(Instant),
+    End(Reason, Farewell),
+    Done,
+}
+
+/// How long a polling client may take to fetch the farewell.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
+
+impl State {
+    /// Whether a volatile event would go out at once.
+    fn ready(&self) -> bool {
+        match self.transport {
+            Transport::Polling => self.getting || self.queue.is_empty(),
+            Transport::Websocket => !self.congested,
+        }
+    }
+
+    /// Whether so much is being handled that nothing more is read.
+    fn deaf(&self, options: &Options) -> bool {
+        self.held > 0 && self.held >= options.max_payload
+    }
+
+    fn step(&mut self, now: Instant, options: &Options) -> Step {
+        if let Some(ended) = self.ended {
+            let until = ended.at + LINGER;
+            let waits =
+                self.transport == Transport::Polling && ended.farewell == Farewell::Flush && now < until;
+            return if waits { Step::Sleep(until) } else { Step::Done };
+        }
+        if self.admit_by.is_some_and(|by| now >= by) {
+            return Step::End(Reason::ForcedServerClose, Farewell::Flush);
+        }
+        if self.deaf(options) {
+            // It is we who do not listen: that must not look like the client's silence.
+            self.pulse.heard(now);
+        }
+        let sooner = |until: Instant| self.admit_by.map_or(until, |by| by.min(until));
+        match self.pulse.beat(now) {
+            Beat::Expired => Step::End(Reason::PingTimeout, Farewell::Drop),
+            Beat::Ping(until) => Step::Ping(sooner(until)),
+            Beat::Wait(until) => Step::Sleep(sooner(until)),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The WebSocket transport: one task a session, which reads packets and writes what is queued.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::Reason;
+use super::frame::Frame;
+use super::packet::{Message, Packet};
+use super::pipe::{Broken, Pipe};
+use super::session::{Farewell, Session, Transport};
+use super::wire::{Incoming, Violation};
+
+/// Bytes of frames moved from the queue to the pipe at once.
+const BATCH: usize = 64 * 1024;
+
+/// How long a peer may take to accept the last frames and the close. Its session is over all the
+/// while: only this task waits.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Carries a session until it ends.
+pub(super) async fn run(session: Arc<Session>, mut pipe: Pipe) {
+    let violation = match poll_fn(|cx| poll_session(cx, &session, &mut pipe)).await {
+        Over::Session => None,
+        Over::Pipe(Broken::Closed) => {
+            session.end(Reason::TransportClose, Farewell::Drop);
+            None
+        }
+        Over::Pipe(Broken::Io) => {
+            // A reset is how many clients leave; Node calls that a close as well.
+            session.end(Reason::TransportClose, Farewell::Drop);
+            return;
+        }
+        Over::Pipe(Broken::Violation(violation)) => {
+            session.end(Reason::TransportError, Farewell::Drop);
+            Some(violation)
+        }
+    };
+    let farewell = async {
+        let mut last = false;
+        while !last {
+            pipe.flush().await?;
+            last = !session.take_last(&mut pipe);
+        }
+        pipe.finish(violation).await
+    };
+    // Whether the peer took the farewell changes nothing any more.
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+}
+
+/// Tries a new WebSocket for a polling session; takes over if the client says so.
+/// Whatever else happens, only the WebSocket is closed and polling goes on.
+pub(super) async fn upgrade(session: Arc<Session>, mut pipe: Pipe) {
+    let patience = session.options().upgrade_timeout;
+    let probed = tokio::time::timeout(patience, probe(&mut pipe)).await;
+    let upgraded = matches!(probed, Ok(Some(()))) && session.take_over();
+    if upgraded {
+        session.announce_upgrade();
+        return run(session, pipe).await;
+    }
+    session.state().probing = false;
+    let _ = tokio::time::timeout(FAREWELL, pipe.finish(None)).await;
+}
+
+/// `2probe` is answered by `3probe`; `5` confirms.
+async fn probe(pipe: &mut Pipe) -> Option<()> {
+    let Some(Packet::Probe) = next_packet(pipe).await else { return None };
+    pipe.push(&Frame::packet("3probe"));
+    pipe.flush().await.ok()?;
+    let Some(Packet::Upgrade) = next_packet(pipe).await else { return None };
+    Some(())
+}
+
+async fn next_packet(pipe: &mut Pipe) -> Option<Packet> {
+    loop {
+        match pipe.read().await.ok()? {
+            Incoming::Message(Message::Text(text)) => return Packet::parse(text).ok(),
+            Incoming::Message(Message::Binary(_)) => return None,
+            _ => {}
+        }
+    }
+}
+
+enum Over {
+    Session,
+    Pipe(Broken),
+}
+
+/// One turn: writes while the peer takes it, reads while there is something, then sleeps.
+fn poll_session(cx: &mut Context<'_>, session: &Arc<Session>, pipe: &mut Pipe) -> Poll<Over> {
+    loop {
+        match poll_out(cx, session, pipe) {
+            Poll::Ready(over) => return Poll::Ready(over),
+            Poll::Pending if session.poll_room(cx).is_pending() => return Poll::Pending,
+            Poll::Pending => {}
+        }
+        match pipe.poll_read(cx) {
+            Poll::Ready(Ok(incoming)) => {
+                session.heard();
+                if let Err(over) = handle(session, incoming) {
+                    return Poll::Ready(over);
+                }
+            }
+            Poll::Ready(Err(broken)) => return Poll::Ready(Over::Pipe(broken)),
+            // A control frame's answer may have been added by the read.
+            Poll::Pending if pipe.is_drained() => return Poll::Pending,
+            Poll::Pending => return poll_out(cx, session, pipe),
+        }
+    }
+}
+
+fn poll_out(cx: &mut Context<'_>, session: &Session, pipe: &mut Pipe) -> Poll<Over> {
+    loop {
+        match pipe.poll_write(cx) {
+            Poll::Pending => {
+                session.state().congested = true;
+                return Poll::Pending;
+            }
+            Poll::Ready(Err(error)) => return Poll::Ready(Over::Pipe(error.into())),
+            Poll::Ready(Ok(())) => {}
+        }
+        let mut state = session.state();
+        state.congested = false;
+        state.queue.written();
+        if state.ended.is_some() {
+            return Poll::Ready(Over::Session);
+        }
+        if state.queue.is_empty() {
+            state.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        state.queue.take(BATCH, |frame| pipe.push(frame));
+    }
+}
+
+fn handle(session: &Arc<Session>, incoming: Incoming) -> Result<(), Over> {
+    let text = match incoming {
+        Incoming::Message(Message::Text(text)) => text,
+        Incoming::Message(binary) => {
+            session.receive(binary);
+            return Ok(());
+        }
+        _ => return Ok(()),
+    };
+    match Packet::parse(text) {
+        Ok(Packet::Message(message)) => session.receive(message),
+        Ok(Packet::Pong) => session.pong(),
+        Ok(Packet::Close) => return Err(Over::Pipe(Broken::Closed)),
+        Ok(Packet::Probe | Packet::Upgrade) | Err(_) => {
+            session.end(Reason::ParseError, Farewell::Drop);
+            return Err(Over::Session);
+        }
+    }
+    Ok(())
+}
+
+impl Session {
+    /// Moves what is left of the queue to the pipe; false when there was nothing.
+    fn take_last(&self, pipe: &mut Pipe) -> bool {
+        let mut state = self.state();
+        let any = !state.queue.is_empty();
+        state.queue.take(BATCH, |frame| pipe.push(frame));
+        any
+    }
+
+    /// Marks the session as being probed; false if it is already, or needs no upgrade.
+    pub(super) fn begin_probe(&self) -> bool {
+        let writer = {
+            let mut state = self.state();
+            if state.probing || state.ended.is_some() || state.transport == Transport::Websocket {
+                return false;
+            }
+            state.probing = true;
+            state.writer.take()
+        };
+        writer.into_iter().for_each(std::task::Waker::wake);
+        true
+    }
+
+    fn take_over(&self) -> bool {
+        let writer = {
+            let mut state = self.state();
+            state.probing = false;
+            if state.ended.is_some() {
+                return false;
+            }
+            state.transport = Transport::Websocket;
+            state.writer.take()
+        };
+        writer.into_iter().for_each(std::task::Waker::wake);
+        true
+    }
+}
+
+/// Closes a WebSocket that nobody wants, after its 101 went out.
+pub(super) async fn turn_away(pipe: Pipe) {
+    let _ = tokio::time::timeout(FAREWELL, pipe.finish(None::<Violation>)).await;
+}

@@ -1,0 +1,154 @@
+//! The request path, on one page: identify, decide, route, answer, finish. Errors go the same way
+//! out as everything else.
+
+mod finish;
+pub mod identify;
+pub mod route;
+mod snapshot;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use http::{Request, Response, StatusCode};
+
+use crate::body::Body;
+use crate::cors::{Admission, Decision, Verdict};
+use crate::engineio::{Engine, Refusal, is_websocket, refuse, refuse_websocket};
+use crate::fault::Fault;
+use crate::proxy;
+use crate::server::{Handler, Peer};
+use crate::socketio::Hub;
+use crate::telemetry::metrics;
+
+use finish::Finish;
+use identify::Identity;
+pub use snapshot::{Routes, Snapshot};
+
+/// Answers every request of a client.
+pub struct Gateway {
+    snapshot: ArcSwap<Snapshot>,
+    engine: Arc<Engine>,
+    hub: Arc<Hub>,
+}
+
+impl Handler for Gateway {
+    async fn call(self: Arc<Self>, request: Request<Body>, peer: Peer) -> Response<Body> {
+        let started = Instant::now();
+        let snapshot = self.snapshot.load_full();
+        let who = Identity::of(&request, peer, snapshot.trusted());
+        let cors = snapshot.cors().decide(request.method(), request.headers(), &who.site());
+        let mut finish = Finish::begin(&request, &who, started, snapshot.logs_access());
+        let answer = self.answer(&snapshot, request, &who, &cors, &mut finish).await;
+        finish.end(answer, &who, &cors)
+    }
+}
+
+impl Gateway {
+    /// A gateway over an engine whose application is `hub`.
+    pub fn new(snapshot: Snapshot, engine: Arc<Engine>, hub: Arc<Hub>) -> Gateway {
+        Gateway { snapshot: ArcSwap::from_pointee(snapshot), engine, hub }
+    }
+
+    async fn answer(
+        &self,
+        snapshot: &Snapshot,
+        request: Request<Body>,
+        who: &Identity,
+        cors: &Decision,
+        finish: &mut Finish,
+    ) -> Result<Response<Body>, Fault> {
+        if let Some(preflight) = cors.preflight() {
+            finish.route("preflight");
+            metrics::preflight(if cors.verdict() == Verdict::Denied { "denied" } else { "allowed" });
+            return Ok(preflight.map(|()| Body::Empty));
+        }
+        let upgrade = is_websocket(request.headers());
+        let socketio = snapshot.router().is_socketio(request.uri().path());
+        let admitted = !(socketio || upgrade) || admits(cors, upgrade);
+        if socketio {
+            finish.route("socketio");
+            proxy::check(&request)?;
+            return Ok(match (admitted, upgrade) {
+                (true, _) => self.engine.call(request, who.caller()).await,
+                (false, false) => refuse(Refusal::Forbidden),
+                (false, true) => refuse_websocket(Refusal::Forbidden),
+            });
+        }
+        if !admitted {
+            return Err(Fault::new(
+                StatusCode::FORBIDDEN,
+                "origin_forbidden",
+                "this origin may not open WebSockets here",
+            ));
+        }
+        self.forward(snapshot, request, who, finish).await
+    }
+
+    /// Sends the request upstream; taps look at what passes.
+    async fn forward(
+        &self,
+        snapshot: &Snapshot,
+        mut request: Request<Body>,
+        who: &Identity,
+        finish: &mut Finish,
+    ) -> Result<Response<Body>, Fault> {
+        let target = path(&request);
+        let routes = snapshot.routes();
+        let no_route = || Fault::new(StatusCode::NOT_FOUND, "no_route", "no route serves this host and path");
+        let (route, upstream) = routes.find(&who.forwarded.host, target).ok_or_else(no_route)?;
+        finish.route(&route.name);
+        if snapshot.router().refuses(target) {
+            return Err(Fault::new(StatusCode::BAD_REQUEST, "bad_path", "the path may not climb with `..`"));
+        }
+        let target = match route.rewrite(target) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(target) => Some(target),
+        };
+        let mut watch = snapshot.taps().watch(request.method(), path(&request), request.headers());
+        if let Some(watch) = &mut watch {
+            request = request.map(|body| watch.request(body));
+        }
+        let context = proxy::Context {
+            forwarded: &who.forwarded,
+            request_id: &who.request_id,
+            target: target.as_deref(),
+            response_timeout: route.response_timeout,
+            max_body: route.max_body,
+        };
+        let response = proxy::forward(upstream, request, &context).await?;
+        Ok(match watch {
+            Some(watch) => watch.response(response, &self.hub),
+            None => response,
+        })
+    }
+}
+
+/// The raw path and query.
+fn path<B>(request: &Request<B>) -> &str {
+    request.uri().path_and_query().map_or("/", |target| target.as_str())
+}
+
+/// Whether the origin may use sockets, by polling or by upgrade.
+fn admits(cors: &Decision, upgrade: bool) -> bool {
+    let admission = match (upgrade, cors.admits_polling()) {
+        (true, _) => cors.admits_upgrade(),
+        (false, true) => Admission::Granted,
+        (false, false) => Admission::Refused,
+    };
+    match admission {
+        Admission::Granted => true,
+        Admission::Reported => {
+            metrics::origin_denied("reported");
+            tracing::warn!(
+                "a WebSocket from an origin that is not allowed was let through: websocket_origin is `report`"
+            );
+            true
+        }
+        Admission::Refused => {
+            metrics::origin_denied("refused");
+            false
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! One compiled config, swapped whole. What must survive a reload (sessions, rooms, pools) is not here.
+
+use std::sync::Arc;
+
+use super::route::{RouteEntry, Router};
+use crate::config::{Problems, defaults, file};
+use crate::cors::Policy;
+use crate::headers::TrustedProxies;
+use crate::rules::tap::Taps;
+use crate::rules::{Destination, Resolve};
+use crate::upstream::{Upstream, Upstreams};
+
+/// What a request needs of the config.
+pub struct Snapshot {
+    cors: Policy,
+    trusted: TrustedProxies,
+    routes: Arc<Routes>,
+    taps: Arc<Taps>,
+    access_log: bool,
+}
+
+impl Snapshot {
+    /// Compiles the sections that no other house compiles.
+    pub fn build(
+        file: &file::File,
+        routes: Arc<Routes>,
+        taps: Arc<Taps>,
+        problems: &mut Problems,
+    ) -> Snapshot {
+        Snapshot {
+            cors: Policy::build(file.cors.as_ref(), problems),
+            trusted: TrustedProxies::build(&file.trusted_proxies, problems),
+            routes,
+            taps,
+            access_log: file.log.access.unwrap_or(defaults::LOG_ACCESS),
+        }
+    }
+
+    pub(super) fn cors(&self) -> &Policy {
+        &self.cors
+    }
+
+    pub(super) fn trusted(&self) -> &TrustedProxies {
+        &self.trusted
+    }
+
+    pub(super) fn router(&self) -> &Router {
+        &self.routes.router
+    }
+
+    pub(super) fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    pub(super) fn taps(&self) -> &Arc<Taps> {
+        &self.taps
+    }
+
+    pub(super) fn logs_access(&self) -> bool {
+        self.access_log
+    }
+}
+
+/// The routes and the upstreams they name.
+#[derive(Debug)]
+pub struct Routes {
+    router: Router,
+    upstreams: Upstreams,
+}
+
+impl Routes {
+    /// Compiles `upstream`, `upstreams` and `routes`.
+    pub fn build(file: &file::File, problems: &mut Problems) -> Routes {
+        let upstreams = Upstreams::build(file, problems);
+        Routes { router: Router::build(file, problems), upstreams }
+    }
+
+    /// The upstreams by name.
+    pub fn upstreams(&self) -> &Upstreams {
+        &self.upstreams
+    }
+
+    pub(super) fn find(&self, host: &str, target: &str) -> Option<(&RouteEntry, &Arc<Upstream>)> {
+        let route = self.router.route(host, target)?;
+        Some((route, self.upstreams.get(&route.upstream)?))
+    }
+}
+
+impl Resolve for Routes {
+    fn resolve(&self, host: &str, path: &str) -> Option<Destination> {
+        let (route, upstream) = self.find(host, path)?;
+        Some(Destination {
+            upstream: Arc::clone(upstream),
+            path: route.rewrite(path).into_owned(),
+            response_timeout: route.response_timeout,
+        })
+    }
+}

@@ -1,0 +1,183 @@
+//! Who a request came from, as read from peers that are believed and as told to upstreams.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::header::{FORWARDED, HOST, HeaderValue};
+use http::{HeaderMap, HeaderName};
+
+use super::TrustedProxies;
+
+static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+
+/// Who a request came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Address of the client: the peer's, or what a trusted proxy said.
+    pub client: IpAddr,
+    /// Value for `X-Forwarded-For`: a trusted proxy's chain with the peer appended, else the peer.
+    pub chain: String,
+    /// `https` or not.
+    pub secure: bool,
+    /// Host with port, as the client asked for it; empty where an HTTP/1.0 client named none.
+    pub host: String,
+    /// Port, as the client asked for it.
+    pub port: u16,
+    /// Whether the peer is a trusted proxy. Only then a forwarding field that it sent and that is
+    /// not set anew (`Forwarded`, `X-Real-IP`, `X-Forwarded-Prefix`) goes on.
+    pub trusted: bool,
+}
+
+impl Forwarded {
+    /// Reads who sent the request that came from `peer`, over TLS if `secure`. The client is the
+    /// right-most address that is no trusted proxy.
+    pub fn identify(peer: IpAddr, secure: bool, headers: &HeaderMap, proxies: &TrustedProxies) -> Forwarded {
+        let peer = peer.to_canonical();
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        if !proxies.contains(peer) {
+            let port = port_of(host, secure);
+            let host = host.to_owned();
+            return Forwarded { client: peer, chain: peer.to_string(), secure, host, port, trusted: false };
+        }
+        let said = Said::read(headers);
+        let secure = said.proto.map_or(secure, |proto| matches!(proto.as_str(), "https" | "wss"));
+        let host = said.host.unwrap_or_else(|| host.to_owned());
+        let port = said.port.unwrap_or_else(|| port_of(&host, secure));
+        let client = client(&said.hops, peer, proxies);
+        let mut chain = said.hops.join(", ");
+        if !chain.is_empty() {
+            chain.push_str(", ");
+        }
+        chain.push_str(&peer.to_string());
+        Forwarded { client, chain, secure, host, port, trusted: true }
+    }
+
+    /// `https` or `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.secure { "https" } else { "http" }
+    }
+
+    /// Sets `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`; a client's own are replaced, and so are
+    /// names that a CGI-like program could not tell from them (`x_forwarded_for`).
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        let foreign: Vec<HeaderName> =
+            headers.keys().filter(|name| self.is_foreign(name.as_str())).cloned().collect();
+        for name in foreign {
+            headers.remove(name);
+        }
+        if let Ok(chain) = HeaderValue::from_str(&self.chain) {
+            headers.insert(&FOR, chain);
+        }
+        headers.insert(&PROTO, HeaderValue::from_static(self.scheme()));
+        match HeaderValue::from_str(&self.host) {
+            Ok(host) if !self.host.is_empty() => headers.insert(&FORWARDED_HOST, host),
+            _ => headers.remove(&FORWARDED_HOST),
+        };
+        headers.insert(&PORT, HeaderValue::from(self.port));
+    }
+
+    /// Whether a field of that name must not go on: it claims what only a trusted proxy may say.
+    fn is_foreign(&self, name: &str) -> bool {
+        if !matches!(name.as_bytes().first(), Some(b'x' | b'f')) {
+            return false;
+        }
+        let disguised = name.contains('_');
+        if disguised {
+            let name = name.replace('_', "-");
+            return is_forwarding(&name) || name == "x-request-id";
+        }
+        !self.trusted && is_forwarding(name)
+    }
+}
+
+fn is_forwarding(name: &str) -> bool {
+    name.starts_with("x-forwarded-") || name == "x-real-ip" || name == "forwarded"
+}
+
+/// The port in `host`, else the scheme's own.
+fn port_of(host: &str, secure: bool) -> u16 {
+    let after_address = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
+    let port = after_address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    port.unwrap_or(if secure { 443 } else { 80 })
+}
+
+/// The right-most hop that is no trusted proxy. What cannot be read ends the search: nobody
+/// vouches for what stands left of it.
+fn client(hops: &[String], peer: IpAddr, proxies: &TrustedProxies) -> IpAddr {
+    let mut client = peer;
+    for hop in hops.iter().rev() {
+        let Some(address) = address(hop) else { break };
+        client = address;
+        if !proxies.contains(address) {
+            break;
+        }
+    }
+    client
+}
+
+/// Reads `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]`, `[::1]:80`, with or without a zone id.
+fn address(hop: &str) -> Option<IpAddr> {
+    if let Ok(address) = hop.parse::<IpAddr>() {
+        return Some(address.to_canonical());
+    }
+    if let Ok(address) = hop.parse::<SocketAddr>() {
+        return Some(address.ip().to_canonical());
+    }
+    let inner = hop.strip_prefix('[').map_or(hop, |rest| rest.split(']').next().unwrap_or(rest));
+    let inner = inner.split('%').next().unwrap_or(inner);
+    inner.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+/// What the fields of a trusted proxy say.
+#[derive(Default)]
+struct Said {
+    hops: Vec<String>,
+    proto: Option<String>,
+    host: Option<String>,
+    port: Option<u16>,
+}
+
+impl Said {
+    fn read(headers: &HeaderMap) -> Said {
+        let hops = members(headers, &FOR);
+        let mut said =
+            if hops.is_empty() { Said::standard(headers) } else { Said { hops, ..Said::default() } };
+        let last = |name| members(headers, name).pop();
+        said.proto = last(&PROTO).map(|proto| proto.to_ascii_lowercase()).or(said.proto);
+        said.host = last(&FORWARDED_HOST).or(said.host);
+        said.port = last(&PORT).and_then(|port| port.parse().ok()).or(said.port);
+        said
+    }
+
+    /// Reads `Forwarded` (RFC 7239). `proto` and `host` are those of the nearest proxy.
+    fn standard(headers: &HeaderMap) -> Said {
+        let mut said = Said::default();
+        for member in members(headers, &FORWARDED) {
+            for pair in member.split(';') {
+                let Some((key, value)) = pair.split_once('=') else { continue };
+                let value = value.trim().trim_matches('"').to_owned();
+                match key.trim().to_ascii_lowercase().as_str() {
+                    "for" => said.hops.push(value),
+                    "proto" => said.proto = Some(value.to_ascii_lowercase()),
+                    "host" => said.host = Some(value),
+                    _ => (),
+                }
+            }
+        }
+        said
+    }
+}
+
+/// The members of all lines of `name`; lines that are not ASCII are left out.
+fn members(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
+    headers
+        .get_all(name)
+        .into_iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(|member| member.trim().to_owned())
+        .filter(|member| !member.is_empty())
+        .collect()
+}

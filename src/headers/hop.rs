@@ -1,0 +1,90 @@
+//! Fields that speak of one connection only, and what a client asks with them.
+
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, ORIGIN,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, Method, Request, Version};
+
+/// Removed whether `Connection` names them or not. `Trailer` is not among them (RFC 9110 7.6.1).
+/// `Proxy` would become `HTTP_PROXY` in a CGI program.
+static HOP_BY_HOP: [HeaderName; 10] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("http2-settings"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy"),
+];
+
+/// Never removed because `Connection` names them: they are end to end, and a client could
+/// otherwise hide them from the upstream.
+static END_TO_END: [HeaderName; 7] =
+    [HOST, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, AUTHORIZATION, CACHE_CONTROL, ORIGIN];
+
+/// What a request asks of this hop. Read before [`remove_hop_by_hop`] takes the fields away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Intent {
+    /// An upgrade to WebSocket (RFC 6455 4.1). Every other upgrade is ignored, as RFC 9110 7.8 allows.
+    pub websocket: bool,
+    /// The client takes trailers (`TE: trailers`).
+    pub trailers: bool,
+}
+
+impl Intent {
+    /// Reads what `request` asks.
+    pub fn read<B>(request: &Request<B>) -> Intent {
+        let headers = request.headers();
+        let websocket = request.method() == Method::GET
+            && request.version() == Version::HTTP_11
+            && has_token(headers, &UPGRADE, "websocket")
+            && has_token(headers, &CONNECTION, "upgrade");
+        Intent { websocket, trailers: has_token(headers, &TE, "trailers") }
+    }
+}
+
+/// The comma-separated members of all lines of `name`, without the white space around them.
+pub fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    headers
+        .get_all(name)
+        .into_iter()
+        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
+}
+
+/// Whether one of the members of `name` is `token`, in any case and without parameters.
+pub fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    tokens(headers, name).any(|found| found.eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// Whether `Transfer-Encoding` is one value, exactly `chunked`.
+pub fn is_chunked(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(TRANSFER_ENCODING).into_iter();
+    let first =
+        lines.next().is_some_and(|line| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
+    first && lines.next().is_none()
+}
+
+/// Removes the fields that `Connection` names in any of its lines, then the hop-by-hop fields.
+/// Add own fields after it: a client's `Connection: X-Forwarded-Host` must not remove ours.
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    for name in nominated(headers) {
+        headers.remove(name);
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Fields named by `Connection` beyond those that are removed or kept anyway.
+fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+    tokens(headers, &CONNECTION)
+        .filter(|token| !token.eq_ignore_ascii_case(b"keep-alive") && !token.eq_ignore_ascii_case(b"close"))
+        .filter_map(|token| HeaderName::from_bytes(token).ok())
+        .filter(|name| !END_TO_END.contains(name))
+        .collect()
+}

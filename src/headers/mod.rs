@@ -1,0 +1,14 @@
+//! Header rules of a proxy: hop-by-hop fields (RFC 9110 7.6.1), forwarding fields, cookies.
+
+mod cookie;
+mod forwarded;
+mod hop;
+mod trusted;
+
+#[cfg(test)]
+mod tests;
+
+pub use cookie::{cookie, joined_cookies};
+pub use forwarded::Forwarded;
+pub use hop::{Intent, has_token, is_chunked, remove_hop_by_hop, tokens};
+pub use trusted::TrustedProxies;

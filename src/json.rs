@@ -1,0 +1,66 @@
+//! JSON text kept exactly: key order, number spelling and escapes stay as they were written.
+
+use bytes::Bytes;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// One valid JSON value as text. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Json(Bytes);
+
+impl Json {
+    /// `null`.
+    pub fn null() -> Json {
+        Json(Bytes::from_static(b"null"))
+    }
+
+    /// A text that is known to be JSON.
+    pub const fn from_static(text: &'static str) -> Json {
+        Json(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// Checks that `text` is one JSON value (RFC 8259) with nothing behind it.
+    pub fn parse(text: Bytes) -> Result<Json, serde_json::Error> {
+        let raw: &RawValue = serde_json::from_slice(&text)?;
+        let text = text.slice_ref(raw.get().as_bytes());
+        Ok(Json(text))
+    }
+
+    /// A slice of a text that was checked as a whole.
+    pub(crate) fn from_raw(whole: &Bytes, raw: &RawValue) -> Json {
+        Json(whole.slice_ref(raw.get().as_bytes()))
+    }
+
+    /// What a JSON writer wrote; not checked again.
+    pub(crate) fn from_written(text: String) -> Json {
+        Json(Bytes::from(text))
+    }
+
+    /// Writes a value down.
+    pub fn from_value(value: &Value) -> Json {
+        Json(Bytes::from(value.to_string()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        // Every constructor went through a check of UTF-8.
+        std::str::from_utf8(&self.0).unwrap_or("null")
+    }
+
+    /// The text's bytes.
+    pub fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// Reads the text into a tree. Fails only for what JSON allows and a tree cannot hold,
+    /// such as a lone surrogate.
+    pub fn to_value(&self) -> Result<Value, serde_json::Error> {
+        serde_json::from_slice(&self.0)
+    }
+}
+
+impl std::fmt::Debug for Json {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

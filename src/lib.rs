@@ -1,0 +1,24 @@
+//! frontroom: a gateway that gives Socket.IO to a REST API that already exists.
+//!
+//! The way of a request stands on one page in [`gateway`]; the way of an event goes through
+//! [`engineio`] and [`socketio`] to [`rules`]. Who may import whom is in `docs/design.md` and held
+//! by a test.
+
+pub mod admin;
+pub mod app;
+pub mod body;
+pub mod cli;
+pub mod config;
+pub mod cors;
+pub mod demo;
+pub mod engineio;
+pub mod fault;
+pub mod gateway;
+pub mod headers;
+pub mod json;
+pub mod proxy;
+pub mod rules;
+pub mod server;
+pub mod socketio;
+pub mod telemetry;
+pub mod upstream;

@@ -1,0 +1,98 @@
+//! WebSockets that are not ours: bytes both ways, once the upstream has agreed.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderValue, Response, StatusCode};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
+
+use super::response;
+use crate::body::Body;
+use crate::fault::Fault;
+use crate::headers::has_token;
+
+/// Bytes held for each direction.
+const BUFFER: usize = 8 * 1024;
+
+/// A tunnel without a byte for this long, up to twice as long, is closed.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// Makes of the upstream's 101 the client's, and carries the bytes from then on. The client's socket
+/// counts as open until the tunnel ends.
+pub(super) fn accept(client: OnUpgrade, mut response: Response<Body>) -> Result<Response<Body>, Fault> {
+    if !has_token(response.headers(), &UPGRADE, "websocket") {
+        return Err(Fault::new(
+            StatusCode::BAD_GATEWAY,
+            "upstream_error",
+            "the upstream switched to another protocol",
+        ));
+    }
+    let upstream = hyper::upgrade::on(&mut response);
+    response::prepare(&mut response);
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    tokio::spawn(async move {
+        let Ok(upstream) = upstream.await else { return };
+        let Ok(client) = client.await else { return };
+        tunnel(client, upstream).await;
+    });
+    Ok(response)
+}
+
+/// Copies until both sides have ended, one has failed, or nothing moves any more.
+async fn tunnel(client: Upgraded, upstream: Upgraded) {
+    let moved = Arc::new(AtomicBool::new(true));
+    let mut client = Watched { io: TokioIo::new(client), moved: Arc::clone(&moved) };
+    let mut upstream = Watched { io: TokioIo::new(upstream), moved: Arc::clone(&moved) };
+    let copy = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER);
+    tokio::select! {
+        result = copy => if let Err(error) = result { tracing::debug!(%error, "tunnel broke") },
+        () = idle(&moved) => tracing::debug!("tunnel closed: nothing moved"),
+    }
+}
+
+async fn idle(moved: &AtomicBool) {
+    while moved.swap(false, Ordering::Relaxed) {
+        tokio::time::sleep(IDLE).await;
+    }
+}
+
+/// Notes that bytes came.
+struct Watched<T> {
+    io: T,
+    moved: Arc<AtomicBool>,
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
+        self.moved.store(true, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

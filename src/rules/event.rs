@@ -1,0 +1,139 @@
+//! Connects, events and disconnects, from the socket's side.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::StatusCode;
+
+use crate::engineio::Reason;
+use crate::socketio::{Command, Event, EventName, Hub, Outgoing, Refusal, Socket};
+use crate::telemetry::metrics;
+
+use super::Rules;
+use super::context::Context;
+use super::credentials;
+use super::failure::Failure;
+use super::limit::Buckets;
+use super::rule::Rule;
+use super::template::{member, string};
+use super::turn::{Done, Hands, Token, Turn};
+
+/// Begins the names of frontroom's own events.
+const OWN: &str = "frontroom:";
+
+/// Replaces the token that a socket carries.
+const AUTH: &str = "frontroom:auth";
+
+/// Whether a client may join. Without a rule it may.
+pub(super) async fn connect(
+    rules: Arc<Rules>,
+    hub: Arc<Hub>,
+    socket: Arc<Socket>,
+) -> Result<Vec<Command>, Refusal> {
+    let Some(namespace) = rules.namespaces.get(socket.namespace()) else {
+        return Err(Refusal { message: "Invalid namespace".to_owned(), data: None });
+    };
+    let Some(rule) = &namespace.connect else { return Ok(Vec::new()) };
+    let mut hands = Hands { socket: Arc::clone(&socket), hub: Arc::clone(&hub), later: Some(Vec::new()) };
+    let context = Arc::new(Context::new(socket));
+    let turn = Turn { rules: Arc::clone(&rules), hub, context, wants_ack: false };
+    let done = turn.run(rule, &mut hands).await;
+    metrics::socket_event(&namespace.label, &rule.label, result(&done));
+    let done = done.map_err(Failure::refusal)?;
+    let mut commands = hands.later.unwrap_or_default();
+    if done.disconnect {
+        commands.push(leave(&turn.context.socket));
+    }
+    Ok(commands)
+}
+
+fn leave(socket: &Socket) -> Command {
+    let target = crate::socketio::Target { rooms: vec![Arc::clone(socket.id())], ..Default::default() };
+    Command::Disconnect { namespace: Arc::clone(socket.namespace()), target, close: false }
+}
+
+/// Handles one event: its rule, then the ack or the error.
+pub(super) async fn event(rules: Arc<Rules>, hub: Arc<Hub>, socket: Arc<Socket>, event: Event) {
+    let Event { name, args, ack } = event;
+    let namespace = rules.namespaces.get(socket.namespace());
+    let rule = match name.as_text() {
+        own if own.starts_with(OWN) => None,
+        other => namespace.and_then(|namespace| namespace.rule(other)),
+    };
+    let never_acks = rule.is_some_and(|rule| matches!(rule.effects.ack, super::effects::Ack::Never));
+    let ack = ack.filter(|_| !never_acks);
+    let done = match rule {
+        None if name.as_text() == AUTH => renew(&socket, &args),
+        None => Err(Failure::no_rule(name.as_text())),
+        Some(rule) if !may_send(&socket, rule) => Err(Failure::rate_limited()),
+        Some(rule) => {
+            let (socket, event) = (Arc::clone(&socket), Some(name.clone()));
+            let context = Arc::new(Context { event, args, ..Context::new(Arc::clone(&socket)) });
+            let mut hands = Hands { socket, hub: Arc::clone(&hub), later: None };
+            let turn = Turn { rules: Arc::clone(&rules), hub, context, wants_ack: ack.is_some() };
+            turn.run(rule, &mut hands).await
+        }
+    };
+    if let (Some(namespace), Some(rule)) = (namespace, rule) {
+        metrics::socket_event(&namespace.label, &rule.label, result(&done));
+    }
+    match (done, ack) {
+        (Ok(done), ack) => {
+            if let (Some(args), Some(ack)) = (done.ack, ack) {
+                ack.send(&args);
+            }
+            if done.disconnect {
+                socket.disconnect(false);
+            }
+        }
+        (Err(failure), Some(ack)) => ack.send(&[failure.ack()]),
+        (Err(failure), None) => {
+            let args = vec![failure.exception(&name)];
+            let exception = EventName::Text("exception".into());
+            socket.emit(&Outgoing { name: exception, args, volatile: false });
+        }
+    }
+}
+
+/// Runs the rule for a client that left. Nobody is left to tell of a failure.
+pub(super) async fn disconnect(rules: Arc<Rules>, hub: Arc<Hub>, socket: Arc<Socket>, reason: Reason) {
+    let Some(namespace) = rules.namespaces.get(socket.namespace()) else { return };
+    let Some(rule) = &namespace.disconnect else { return };
+    let mut hands = Hands { socket: Arc::clone(&socket), hub: Arc::clone(&hub), later: None };
+    let context = Arc::new(Context { reason: Some(reason.as_str()), ..Context::new(socket) });
+    let turn = Turn { rules: Arc::clone(&rules), hub, context, wants_ack: false };
+    let done = turn.run(rule, &mut hands).await;
+    metrics::socket_event(&namespace.label, &rule.label, result(&done));
+    if let Err(failure) = done {
+        let namespace = &*namespace.label;
+        tracing::warn!(namespace, status = failure.status, code = %failure.code, "disconnect rule failed");
+    }
+}
+
+fn may_send(socket: &Socket, rule: &Rule) -> bool {
+    let Some(rate) = rule.rate_limit else { return true };
+    let mut extensions = socket.extensions();
+    let buckets = extensions.get_or_insert_default::<Buckets>();
+    buckets.take(&rule.label, rate, Instant::now())
+}
+
+/// Takes the token of `frontroom:auth`, acked with nothing.
+fn renew(socket: &Socket, args: &[crate::json::Json]) -> Result<Done, Failure> {
+    let token = args.first().and_then(|data| string(&member(data, "token")?));
+    let token = token.and_then(|token| credentials::bare(&token, false)).ok_or_else(|| {
+        let message = "`frontroom:auth` needs {\"token\": \"...\"}";
+        Failure::new(StatusCode::BAD_REQUEST, "bad_event", message)
+    })?;
+    socket.extensions().insert(Token(Some(token.into())));
+    Ok(Done { ack: Some(Vec::new()), disconnect: false })
+}
+
+/// A word for metrics.
+fn result(done: &Result<Done, Failure>) -> &'static str {
+    match done {
+        Ok(_) => "ok",
+        Err(failure) if failure.code == "rate_limited" => "rate_limited",
+        Err(failure) if failure.status < 500 => "refused",
+        Err(_) => "failed",
+    }
+}

@@ -1,0 +1,49 @@
+//! Listeners, worker threads and client connections. Knows no feature: what is served is a [`Handler`].
+
+mod body;
+mod clock;
+mod connection;
+mod drain;
+mod listener;
+mod options;
+mod socket;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{Request, Response};
+
+use crate::body::Body;
+
+pub use drain::{Drain, Left};
+pub use listener::Listener;
+pub use options::Options;
+pub use socket::Socket;
+pub use worker::Workers;
+
+/// The two ends of a client's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// The client's address.
+    pub addr: SocketAddr,
+    /// The address it came to.
+    pub local: SocketAddr,
+    /// Whether the connection is TLS.
+    pub secure: bool,
+}
+
+/// What answers requests.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers a request. The request keeps hyper's extensions, so `hyper::upgrade::on` works on it.
+    /// The future is dropped when the client goes away.
+    fn call(
+        self: Arc<Self>,
+        request: Request<Body>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Body>> + Send;
+}

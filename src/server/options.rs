@@ -1,0 +1,69 @@
+//! Bounds on client connections.
+
+use std::time::Duration;
+
+use crate::config::{Problems, file, value};
+
+/// Bounds on client connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Connections at a time; 0 is no bound.
+    pub connections: usize,
+    /// Bytes of a request's head, else 431.
+    pub header_bytes: usize,
+    /// Time to send a request's head, from the connection's begin or from the head's first byte.
+    pub header_timeout: Duration,
+    /// How long a request's body may stand still (408), and how long a client may take no byte of a response.
+    pub body_timeout: Duration,
+    /// How long a connection may wait for its next request. Balancers in front give up after 60 s.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            connections: 0,
+            header_bytes: 32_000,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(75),
+        }
+    }
+}
+
+/// The least `limits.header_bytes`: below it ordinary browsers are refused.
+const MIN_HEADER_BYTES: u64 = 1_000;
+
+/// The greatest: a head is held in memory for every connection.
+const MAX_HEADER_BYTES: u64 = 1_000_000;
+
+impl Options {
+    /// Compiles `limits`.
+    pub fn build(limits: &file::Limits, problems: &mut Problems) -> Options {
+        let default = Options::default();
+        Options {
+            connections: limits.connections.unwrap_or(default.connections),
+            header_bytes: header_bytes(limits.header_bytes, problems).unwrap_or(default.header_bytes),
+            header_timeout: time("header_timeout", limits.header_timeout, problems)
+                .unwrap_or(default.header_timeout),
+            body_timeout: time("body_timeout", limits.body_timeout, problems).unwrap_or(default.body_timeout),
+            idle_timeout: default.idle_timeout,
+        }
+    }
+}
+
+fn header_bytes(written: Option<value::Size>, problems: &mut Problems) -> Option<usize> {
+    let bytes = written?.0;
+    if !(MIN_HEADER_BYTES..=MAX_HEADER_BYTES).contains(&bytes) {
+        problems.add("limits.header_bytes", format!("{bytes} bytes are out of bounds"), "write 1KB to 1MB");
+    }
+    usize::try_from(bytes).ok()
+}
+
+fn time(key: &str, written: Option<value::Duration>, problems: &mut Problems) -> Option<Duration> {
+    let time = written?.0;
+    if time.is_zero() {
+        problems.add(format!("limits.{key}"), "it is zero", "write a time above zero, such as 10s");
+    }
+    Some(time)
+}

@@ -1,0 +1,68 @@
+//! Tests of bounds and clocks; connections need sockets and are in `tests/proxy`.
+
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::*;
+use crate::config::{Problems, file, value};
+
+#[test]
+fn bounds_that_cannot_work_are_problems() {
+    let mut problems = Problems::default();
+    assert_eq!(Options::build(&file::Limits::default(), &mut problems), Options::default());
+    assert!(problems.is_empty());
+    let limits = file::Limits {
+        header_bytes: Some(value::Size(10)),
+        header_timeout: Some(value::Duration(Duration::ZERO)),
+        ..Default::default()
+    };
+    Options::build(&limits, &mut problems);
+    let keys: Vec<String> = problems.into_vec().into_iter().map(|problem| problem.key).collect();
+    assert_eq!(keys, ["limits.header_bytes", "limits.header_timeout"]);
+}
+
+#[test]
+fn a_clock_judges_each_phase_by_its_own_limit() {
+    let short = Duration::from_millis(1);
+    let long = Duration::from_secs(60);
+    let options = |header_timeout, idle_timeout, body_timeout| Options {
+        header_timeout,
+        idle_timeout,
+        body_timeout,
+        ..Options::default()
+    };
+    let wait = || std::thread::sleep(Duration::from_millis(5));
+    let clock = Clock::start();
+    wait();
+    assert_eq!(clock.left(&options(short, long, long)), None, "the first head");
+    clock.request();
+    assert_eq!(clock.left(&options(short, short, short)), Some(short), "a request in flight");
+    clock.answered();
+    wait();
+    assert_eq!(clock.left(&options(long, short, long)), None, "idle");
+    assert_eq!(clock.left(&options(short, long, long)), Some(short), "idle, looked at again soon");
+    clock.read();
+    wait();
+    assert_eq!(clock.left(&options(short, long, long)), None, "the next head");
+    clock.request();
+    clock.wrote(false);
+    wait();
+    assert_eq!(clock.left(&options(long, long, short)), None, "a client that takes nothing");
+    clock.wrote(true);
+    assert!(clock.left(&options(long, long, short)).is_some());
+}
+
+#[test]
+fn workers_take_turns_and_end() {
+    let workers = Workers::start(std::num::NonZero::new(2)).unwrap();
+    let name = |workers: &Workers| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        workers
+            .next()
+            .unwrap()
+            .spawn(async move { sender.send(std::thread::current().name().map(str::to_owned)) });
+        receiver.recv().unwrap().unwrap()
+    };
+    assert_eq!([name(&workers), name(&workers), name(&workers)], ["worker-0", "worker-1", "worker-0"]);
+    workers.stop();
+}

@@ -1,0 +1,229 @@
+//! What one session says: packets put together, checked, and handed to the right socket.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::hub::Hub;
+use super::packet::{self, Content, Incomplete, Invalid, Packet, Parsed};
+use super::{Acknowledge, Event, Socket};
+use crate::engineio::{Conversation, Message, Reason, Session};
+use crate::json::Json;
+use crate::telemetry::metrics;
+
+/// Namespaces that one session may be in.
+const MAX_NAMESPACES: usize = 100;
+
+/// One session's sockets.
+#[derive(Debug)]
+pub(super) struct Talk {
+    hub: Arc<Hub>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    places: Vec<Place>,
+    /// An event or ack whose attachments are still to come.
+    incomplete: Option<Incomplete>,
+    over: bool,
+}
+
+#[derive(Debug)]
+struct Place {
+    namespace: Arc<str>,
+    /// `None` where the server made the client leave: what it sent before it knew is ignored.
+    socket: Option<Arc<Socket>>,
+}
+
+impl Inner {
+    fn place(&mut self, namespace: &str) -> Option<&mut Place> {
+        self.places.iter_mut().find(|place| place.namespace.as_ref() == namespace)
+    }
+}
+
+/// The [`Conversation`] that a session owns.
+pub(super) struct Handle(pub(super) Arc<Talk>);
+
+impl Conversation for Handle {
+    fn message(&self, session: &Arc<Session>, message: Message) {
+        let bytes = message.len();
+        let handled = match self.0.assemble(message) {
+            Ok(Some(packet)) => self.0.handle(session, packet, bytes),
+            Ok(None) => Ok(()),
+            Err(invalid) => Err(invalid),
+        };
+        if handled.is_err() {
+            session.close(Reason::ForcedClose);
+        }
+    }
+
+    fn upgraded(&self, session: &Arc<Session>) {
+        let inner = self.0.inner();
+        let sockets = inner.places.iter().filter_map(|place| place.socket.as_ref());
+        sockets
+            .filter(|socket| socket.is_connected())
+            .for_each(|socket| socket.count(Some(session.transport())));
+    }
+
+    fn ended(&self, _: &Arc<Session>, reason: Reason) {
+        let places = {
+            let mut inner = self.0.inner();
+            inner.over = true;
+            inner.incomplete = None;
+            std::mem::take(&mut inner.places)
+        };
+        places.into_iter().filter_map(|place| place.socket).for_each(|socket| socket.end(reason));
+    }
+}
+
+impl Talk {
+    pub(super) fn new(hub: Arc<Hub>) -> Talk {
+        Talk { hub, inner: Mutex::default() }
+    }
+
+    pub(super) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a packet together; `None` while attachments are missing. Text while they are due, and
+    /// binary while none are, break the protocol.
+    fn assemble(&self, message: Message) -> Result<Option<Packet>, Invalid> {
+        let mut inner = self.inner();
+        let parsed = match (inner.incomplete.take(), message) {
+            (None, Message::Text(text)) => packet::parse(text, self.hub.max_attachments())?,
+            (Some(incomplete), Message::Binary(data)) => incomplete.add(data)?,
+            _ => return Err(Invalid),
+        };
+        match parsed {
+            Parsed::Whole(packet) => Ok(Some(packet)),
+            Parsed::Incomplete(incomplete) => {
+                inner.incomplete = Some(incomplete);
+                Ok(None)
+            }
+        }
+    }
+
+    fn handle(self: &Arc<Self>, session: &Arc<Session>, packet: Packet, bytes: usize) -> Result<(), Invalid> {
+        let namespace = packet.namespace;
+        match packet.body {
+            Content::Connect { auth } => self.connect(session, namespace, auth),
+            Content::Disconnect => {
+                if let Some(socket) = self.take(&namespace) {
+                    socket.end(Reason::ClientNamespaceDisconnect);
+                }
+                Ok(())
+            }
+            Content::Event { id, name, args } => {
+                if let Some(socket) = self.connected(&namespace)? {
+                    let ack = id.map(|id| Acknowledge { socket: socket.clone(), id });
+                    socket.receive(Event { name, args, ack }, session.hold(bytes));
+                }
+                Ok(())
+            }
+            Content::Ack { id, args } => {
+                if let Some(socket) = self.connected(&namespace)? {
+                    socket.acknowledge(&id, args);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn connect(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        name: Arc<str>,
+        auth: Option<Json>,
+    ) -> Result<(), Invalid> {
+        let Some(captures) = self.hub.events().namespace(&name) else {
+            session.send(&packet::connect_error_parcel(&name, "Invalid namespace", None));
+            return Ok(());
+        };
+        let auth = auth.unwrap_or_else(|| Json::from_static("{}"));
+        let socket = Arc::new(Socket::new(self.clone(), session.clone(), name.clone(), captures, auth));
+        {
+            let mut inner = self.inner();
+            if inner.over {
+                return Ok(());
+            }
+            let full = inner.places.len() >= MAX_NAMESPACES;
+            match inner.place(&name) {
+                Some(Place { socket: Some(_), .. }) => return Err(Invalid),
+                Some(place) => place.socket = Some(socket.clone()),
+                None if full => {
+                    metrics::refused("namespaces_per_session");
+                    return Err(Invalid);
+                }
+                None => inner.places.push(Place { namespace: name, socket: Some(socket.clone()) }),
+            }
+        }
+        socket.start();
+        Ok(())
+    }
+
+    /// The connected socket of a namespace; `None` where the server has just closed it.
+    fn connected(&self, namespace: &str) -> Result<Option<Arc<Socket>>, Invalid> {
+        let mut inner = self.inner();
+        if inner.over {
+            return Ok(None);
+        }
+        let socket = inner.place(namespace).ok_or(Invalid)?.socket.clone();
+        match socket {
+            Some(socket) if !socket.is_connected() => Err(Invalid),
+            socket => Ok(socket),
+        }
+    }
+
+    /// Takes a socket out at its client's wish.
+    fn take(&self, namespace: &str) -> Option<Arc<Socket>> {
+        let mut inner = self.inner();
+        let place = inner.places.iter().position(|place| place.namespace.as_ref() == namespace)?;
+        inner.places.swap_remove(place).socket
+    }
+
+    /// Takes a socket out that was refused.
+    pub(super) fn forget(&self, socket: &Arc<Socket>) {
+        self.inner().places.retain(|place| !place.is(socket));
+    }
+
+    /// The server makes a socket leave its namespace. False if it has left already.
+    fn expel(&self, socket: &Arc<Socket>) -> bool {
+        let mut inner = self.inner();
+        match inner.places.iter_mut().find(|place| place.is(socket)) {
+            Some(place) => {
+                place.socket = None;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl Place {
+    fn is(&self, socket: &Arc<Socket>) -> bool {
+        self.socket.as_ref().is_some_and(|own| Arc::ptr_eq(own, socket))
+    }
+}
+
+impl Socket {
+    /// Leaves the namespace by DISCONNECT; `close` leaves all of them and closes the connection.
+    pub fn disconnect(self: &Arc<Self>, close: bool) {
+        let all: Vec<_> = if close {
+            self.talk.inner().places.iter().filter_map(|place| place.socket.clone()).collect()
+        } else {
+            vec![self.clone()]
+        };
+        for socket in all {
+            if self.talk.expel(&socket) {
+                socket.deliver(&packet::disconnect_parcel(socket.namespace()), false);
+                socket.end(Reason::ServerNamespaceDisconnect);
+            }
+        }
+        if close {
+            self.session.close(Reason::ForcedServerClose);
+        }
+    }
+}

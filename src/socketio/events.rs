@@ -1,0 +1,90 @@
+//! What socketio asks of whoever decides: the [`Events`] trait and its vocabulary.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use indexmap::IndexMap;
+
+use crate::engineio::Reason;
+use crate::json::Json;
+
+use super::{Command, Hub, Socket, packet};
+
+/// What a namespace pattern such as `/org-{id}` captured, by name.
+pub type Captures = IndexMap<String, String>;
+
+/// Decides about connects and handles events.
+pub trait Events: Send + Sync + 'static {
+    /// The captures of a namespace, or `None` if there is no such namespace.
+    fn namespace(&self, name: &str) -> Option<Captures>;
+
+    /// Whether a client may join. The commands of an admission are run so that what they send to
+    /// the socket itself arrives right after its CONNECT packet and before anything else.
+    fn connect(
+        &self,
+        hub: &Arc<Hub>,
+        socket: Arc<Socket>,
+    ) -> BoxFuture<'static, Result<Vec<Command>, Refusal>>;
+
+    /// Handles one event. Events of one socket are handled one after another.
+    fn event(&self, hub: &Arc<Hub>, socket: Arc<Socket>, event: Event) -> BoxFuture<'static, ()>;
+
+    /// Told once for every socket whose `connect` was admitted, after its last event was handled.
+    /// The socket's rooms can still be read.
+    fn disconnect(&self, hub: &Arc<Hub>, socket: Arc<Socket>, reason: Reason) -> BoxFuture<'static, ()>;
+}
+
+/// Why a client may not join: goes out as CONNECT_ERROR.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// Becomes `err.message` at the client.
+    pub message: String,
+    /// Becomes `err.data`.
+    pub data: Option<Json>,
+}
+
+/// Name of an event. The protocol allows numbers beside strings; they stay numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventName {
+    /// A string, unescaped.
+    Text(Arc<str>),
+    /// A number, spelled as the client did.
+    Number(Json),
+}
+
+impl EventName {
+    /// The name as text, which is what rules are matched by.
+    pub fn as_text(&self) -> &str {
+        match self {
+            EventName::Text(name) => name,
+            EventName::Number(number) => number.as_str(),
+        }
+    }
+}
+
+/// An event from a client.
+#[derive(Debug)]
+pub struct Event {
+    /// Its name.
+    pub name: EventName,
+    /// Its arguments; binary stands in them as `{"$binary":"base64"}`, and an object of the
+    /// client's own that looks like it as `{"$$binary":..}`.
+    pub args: Vec<Json>,
+    /// Answers the client, where it asked for an ack.
+    pub ack: Option<Acknowledge>,
+}
+
+/// Answers an event once.
+#[derive(Debug)]
+pub struct Acknowledge {
+    pub(super) socket: Arc<Socket>,
+    /// The ack id's digits as the client wrote them.
+    pub(super) id: Box<str>,
+}
+
+impl Acknowledge {
+    /// Sends the ack with these arguments.
+    pub fn send(self, args: &[Json]) {
+        self.socket.deliver(&packet::ack_parcel(self.socket.namespace(), &self.id, args), false);
+    }
+}

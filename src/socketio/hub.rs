@@ -1,0 +1,145 @@
+//! All namespaces, sockets and rooms of this node.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::conversation::{Handle, Talk};
+use super::namespace::Namespace;
+use super::{Command, Events, Socket, packet};
+use crate::engineio::{Application, Conversation, Session};
+use crate::telemetry::metrics;
+
+/// All namespaces, sockets and rooms of this node.
+pub struct Hub {
+    events: Arc<dyn Events>,
+    namespaces: RwLock<HashMap<Arc<str>, Arc<Namespace>>>,
+    max_attachments: AtomicUsize,
+    busy: AtomicUsize,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hub")
+    }
+}
+
+/// Opens a conversation with the hub for every new session.
+pub struct Door(pub Arc<Hub>);
+
+impl Application for Door {
+    fn open(&self, _: &Arc<Session>) -> Box<dyn Conversation> {
+        Box::new(Handle(Arc::new(Talk::new(self.0.clone()))))
+    }
+}
+
+impl Hub {
+    /// A hub without sockets that asks `events` what to do.
+    pub fn new(events: Arc<dyn Events>, max_attachments: usize) -> Hub {
+        Hub {
+            events,
+            namespaces: RwLock::default(),
+            max_attachments: AtomicUsize::new(max_attachments),
+            busy: AtomicUsize::new(0),
+        }
+    }
+
+    /// Sets how many attachments a packet may have.
+    pub fn set_max_attachments(&self, max: usize) {
+        self.max_attachments.store(max, Ordering::Relaxed);
+    }
+
+    pub(super) fn max_attachments(&self) -> usize {
+        self.max_attachments.load(Ordering::Relaxed)
+    }
+
+    /// Whether connects, events or disconnects are being handled.
+    pub fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Acquire) > 0
+    }
+
+    pub(super) fn begin_work(&self) {
+        self.busy.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn end_work(&self) {
+        self.busy.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn events(&self) -> &Arc<dyn Events> {
+        &self.events
+    }
+
+    /// Does one thing to a selection of sockets; answers how many it was done to (for an emit: queued for).
+    pub fn run(&self, command: &Command) -> usize {
+        self.act(command, None)
+    }
+
+    /// The same for a command of `socket`'s connect rule.
+    pub(super) fn run_for(&self, command: &Command, socket: &Arc<Socket>) -> usize {
+        self.act(command, Some(socket))
+    }
+
+    /// The socket with this id.
+    pub fn socket(&self, namespace: &str, id: &str) -> Option<Arc<Socket>> {
+        self.find(namespace)?.get(id)
+    }
+
+    fn act(&self, command: &Command, opener: Option<&Arc<Socket>>) -> usize {
+        let (name, target) = match command {
+            Command::Emit { namespace, target, .. }
+            | Command::Join { namespace, target, .. }
+            | Command::Leave { namespace, target, .. }
+            | Command::Disconnect { namespace, target, .. } => (namespace, target),
+        };
+        let Some(namespace) = self.find(name) else { return 0 };
+        let sockets = namespace.select(target);
+        if sockets.is_empty() {
+            return 0;
+        }
+        match command {
+            Command::Emit { event, .. } => {
+                let parcel = packet::event_parcel(name, event, None);
+                let own = |socket: &Arc<Socket>| opener.is_some_and(|opener| Arc::ptr_eq(opener, socket));
+                let count = sockets.iter().filter(|socket| socket.deliver(&parcel, own(socket))).count();
+                metrics::deliveries(count as u64);
+                return count;
+            }
+            Command::Join { rooms, .. } => sockets.iter().for_each(|socket| namespace.join(socket, rooms)),
+            Command::Leave { rooms, .. } => sockets.iter().for_each(|socket| namespace.leave(socket, rooms)),
+            Command::Disconnect { close, .. } => sockets.iter().for_each(|socket| socket.disconnect(*close)),
+        }
+        sockets.len()
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<Namespace>> {
+        self.namespaces.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Puts an admitted socket in its namespace, which is made if there is none.
+    pub(super) fn enter(&self, socket: &Arc<Socket>) {
+        let name = socket.namespace();
+        {
+            let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(namespace) = namespaces.get(name) {
+                return namespace.insert(socket);
+            }
+        }
+        let mut namespaces = self.namespaces.write().unwrap_or_else(PoisonError::into_inner);
+        namespaces.entry(name.clone()).or_insert_with(|| Arc::new(Namespace::default())).insert(socket);
+    }
+
+    /// Takes a socket out, and its namespace with it if it was the last: clients choose the names
+    /// of dynamic ones.
+    pub(super) fn exit(&self, socket: &Arc<Socket>) {
+        let Some(namespace) = self.find(socket.namespace()) else { return };
+        namespace.remove(socket);
+        if namespace.is_empty() {
+            let mut namespaces = self.namespaces.write().unwrap_or_else(PoisonError::into_inner);
+            // Nobody can enter while the map is locked.
+            if namespaces.get(socket.namespace()).is_some_and(|namespace| namespace.is_empty()) {
+                namespaces.remove(socket.namespace());
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A socket's life: asked in, its events handled one after another, its end told once.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Waker};
+
+use super::{Event, Hub, Refusal, Socket, packet};
+use crate::engineio::{Hold, Reason};
+
+/// Where a socket is in its life.
+#[derive(Debug, Default)]
+pub(super) struct Life {
+    admitted: bool,
+    ended: Option<Reason>,
+    /// Whether a task is at work for the socket. There is none while it is idle.
+    working: bool,
+    events: VecDeque<(Event, Hold)>,
+}
+
+impl Life {
+    pub(super) fn is_connected(&self) -> bool {
+        self.admitted && self.ended.is_none()
+    }
+}
+
+enum Work {
+    Event(Event, Hold),
+    End(Reason),
+    Rest,
+}
+
+impl Socket {
+    fn life(&self) -> std::sync::MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks whether the socket may join, and does its work from then on.
+    pub(super) fn start(self: &Arc<Self>) {
+        self.life().working = true;
+        let socket = self.clone();
+        run(self.talk.hub(), async move {
+            let hub = socket.talk.hub().clone();
+            match hub.events().connect(&hub, socket.clone()).await {
+                Ok(commands) => {
+                    socket.admit();
+                    for command in &commands {
+                        hub.run_for(command, &socket);
+                    }
+                    if socket.is_connected() {
+                        socket.open();
+                        socket.session.admit();
+                    }
+                    socket.work().await;
+                }
+                Err(refusal) => socket.refuse(&refusal),
+            }
+        });
+    }
+
+    fn admit(self: &Arc<Self>) {
+        let mut life = self.life();
+        life.admitted = true;
+        if life.ended.is_none() {
+            // Under the lock, so that an end that comes now finds the socket to remove.
+            self.talk.hub().enter(self);
+            self.count(Some(self.transport()));
+        }
+    }
+
+    fn refuse(self: &Arc<Self>, refusal: &Refusal) {
+        {
+            let mut life = self.life();
+            life.working = false;
+            if life.ended.is_some() {
+                return;
+            }
+        }
+        self.talk.forget(self);
+        let parcel = packet::connect_error_parcel(self.namespace(), &refusal.message, refusal.data.as_ref());
+        self.session.send(&parcel);
+    }
+
+    /// Queues an event behind those that came before it.
+    pub(super) fn receive(self: &Arc<Self>, event: Event, hold: Hold) {
+        {
+            let mut life = self.life();
+            if !life.is_connected() {
+                return;
+            }
+            life.events.push_back((event, hold));
+            if std::mem::replace(&mut life.working, true) {
+                return;
+            }
+        }
+        run(self.talk.hub(), self.clone().work());
+    }
+
+    /// Ends the socket: it is in no room any more at once, and its disconnect rule runs after its
+    /// last event.
+    pub(super) fn end(self: &Arc<Self>, reason: Reason) {
+        let idle = {
+            let mut life = self.life();
+            if life.ended.is_some() {
+                return;
+            }
+            life.ended = Some(reason);
+            !std::mem::replace(&mut life.working, true)
+        };
+        self.talk.hub().exit(self);
+        self.count(None);
+        self.fail_acks();
+        if idle {
+            run(self.talk.hub(), self.clone().work());
+        }
+    }
+
+    async fn work(self: Arc<Self>) {
+        let hub = self.talk.hub().clone();
+        loop {
+            let work = self.next_work();
+            match work {
+                Work::Event(event, hold) => {
+                    hub.events().event(&hub, self.clone(), event).await;
+                    drop(hold);
+                }
+                Work::End(reason) => return hub.events().disconnect(&hub, self.clone(), reason).await,
+                Work::Rest => return,
+            }
+        }
+    }
+
+    fn next_work(&self) -> Work {
+        let mut life = self.life();
+        if let Some((event, hold)) = life.events.pop_front() {
+            return Work::Event(event, hold);
+        }
+        if let Some(reason) = life.ended {
+            // `working` stays set: nothing starts again after the end.
+            return Work::End(reason);
+        }
+        life.working = false;
+        if life.events.capacity() > 4 {
+            life.events = VecDeque::new();
+        }
+        Work::Rest
+    }
+}
+
+/// Counts as work of the hub until it is dropped, however the work ended.
+struct Busy(Arc<Hub>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.end_work();
+    }
+}
+
+/// Runs a socket's work at once as far as it goes, and the rest of it in a task. Most events are
+/// handled without waiting for anything and cost no task.
+fn run(hub: &Arc<Hub>, work: impl Future<Output = ()> + Send + 'static) {
+    hub.begin_work();
+    let busy = Busy(hub.clone());
+    let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+        let _busy = busy;
+        work.await;
+    });
+    // The task polls again at once, so no wake-up is lost.
+    if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        tokio::spawn(work);
+    }
+}

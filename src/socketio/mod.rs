@@ -1,0 +1,18 @@
+//! Socket.IO protocol v5 on top of [`engineio`](crate::engineio): namespaces, sockets, rooms, acks,
+//! binary attachments. Knows no REST: what happens on an event is asked of [`Events`].
+
+mod binary;
+mod command;
+mod conversation;
+mod events;
+mod hub;
+mod life;
+mod namespace;
+mod packet;
+mod socket;
+
+pub use command::{Command, Outgoing, Target};
+pub use events::{Acknowledge, Captures, Event, EventName, Events, Refusal};
+pub use hub::{Door, Hub};
+pub use packet::is_reserved;
+pub use socket::Socket;

@@ -1,0 +1,243 @@
+//! Packets of Socket.IO protocol v5: `<type>[<n>-][/nsp,][id][json]`, read strictly, written once.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::binary;
+use super::{EventName, Outgoing};
+use crate::engineio::{Frame, Parcel, Utf8};
+use crate::json::Json;
+
+/// A packet from a client.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Packet {
+    pub(super) namespace: Arc<str>,
+    pub(super) body: Content,
+}
+
+/// What a packet says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Connect { auth: Option<Json> },
+    Disconnect,
+    Event { id: Option<Box<str>>, name: EventName, args: Vec<Json> },
+    Ack { id: Box<str>, args: Vec<Json> },
+}
+
+/// What is not a packet, or not one that a client may send.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Invalid;
+
+/// Names that mean something to Socket.IO itself (socket.io-parser `RESERVED_EVENTS`).
+const RESERVED: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// A packet whose attachments are still to come.
+#[derive(Debug)]
+pub(super) struct Incomplete {
+    text: Utf8,
+    expected: usize,
+    attachments: Vec<Bytes>,
+}
+
+/// What a text message holds.
+#[derive(Debug)]
+pub(super) enum Parsed {
+    Whole(Packet),
+    Incomplete(Incomplete),
+}
+
+/// Reads a text message. `max_attachments` is checked before any is waited for.
+pub(super) fn parse(text: Utf8, max_attachments: usize) -> Result<Parsed, Invalid> {
+    let head = Head::parse(text.as_str())?;
+    if head.attachments > max_attachments {
+        return Err(Invalid);
+    }
+    if head.attachments > 0 {
+        // Told now rather than after waiting for them.
+        if !head.data.starts_with('[') || (head.kind == b'6' && head.id.is_none()) {
+            return Err(Invalid);
+        }
+        let expected = head.attachments;
+        return Ok(Parsed::Incomplete(Incomplete {
+            expected,
+            attachments: Vec::with_capacity(expected),
+            text,
+        }));
+    }
+    head.read(text.bytes(), &[]).map(Parsed::Whole)
+}
+
+impl Incomplete {
+    /// Adds an attachment; the packet, once it was the last.
+    pub(super) fn add(mut self, attachment: Bytes) -> Result<Parsed, Invalid> {
+        self.attachments.push(attachment);
+        if self.attachments.len() < self.expected {
+            return Ok(Parsed::Incomplete(self));
+        }
+        let packet = Head::parse(self.text.as_str())?.read(self.text.bytes(), &self.attachments)?;
+        Ok(Parsed::Whole(packet))
+    }
+}
+
+/// The parts of a packet's text.
+struct Head<'a> {
+    kind: u8,
+    attachments: usize,
+    namespace: &'a str,
+    id: Option<&'a str>,
+    data: &'a str,
+}
+
+impl<'a> Head<'a> {
+    fn parse(text: &'a str) -> Result<Head<'a>, Invalid> {
+        let (&kind, _) = text.as_bytes().split_first().ok_or(Invalid)?;
+        let mut rest = text.get(1..).ok_or(Invalid)?;
+        let mut attachments = 0;
+        if matches!(kind, b'5' | b'6') {
+            let (count, after) = rest.split_once('-').ok_or(Invalid)?;
+            if count.is_empty() || !count.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(Invalid);
+            }
+            attachments = count.parse().map_err(|_| Invalid)?;
+            rest = after;
+        }
+        let mut namespace = "/";
+        if rest.starts_with('/') {
+            // The comma may be missing where nothing follows.
+            (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
+        }
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (id, data) = rest.split_at_checked(digits).ok_or(Invalid)?;
+        Ok(Head { kind, attachments, namespace, id: (!id.is_empty()).then_some(id), data })
+    }
+
+    fn read(&self, whole: &Bytes, attachments: &[Bytes]) -> Result<Packet, Invalid> {
+        let binary = matches!(self.kind, b'5' | b'6');
+        let body = match (self.kind, self.id) {
+            (b'0', None) => Content::Connect { auth: object(whole, self.data)? },
+            (b'1', None) if self.data.is_empty() => Content::Disconnect,
+            (b'2' | b'5', id) => {
+                let (name, args) = event(whole, self.data)?;
+                let args = if binary { binary::attach(args, attachments)? } else { binary::escape(args) };
+                Content::Event { id: id.map(Into::into), name, args }
+            }
+            (b'3' | b'6', Some(id)) => {
+                let args: Vec<&RawValue> = serde_json::from_str(self.data).map_err(|_| Invalid)?;
+                let args = args.into_iter().map(|arg| Json::from_raw(whole, arg)).collect();
+                let args = if binary { binary::attach(args, attachments)? } else { binary::escape(args) };
+                Content::Ack { id: id.into(), args }
+            }
+            _ => return Err(Invalid),
+        };
+        Ok(Packet { namespace: self.namespace.into(), body })
+    }
+}
+
+fn object(whole: &Bytes, data: &str) -> Result<Option<Json>, Invalid> {
+    if data.is_empty() {
+        return Ok(None);
+    }
+    let raw: &RawValue = serde_json::from_str(data).map_err(|_| Invalid)?;
+    if !raw.get().starts_with('{') {
+        return Err(Invalid);
+    }
+    Ok(Some(Json::from_raw(whole, raw)))
+}
+
+fn event(whole: &Bytes, data: &str) -> Result<(EventName, Vec<Json>), Invalid> {
+    let parts: Vec<&RawValue> = serde_json::from_str(data).map_err(|_| Invalid)?;
+    let (name, args) = parts.split_first().ok_or(Invalid)?;
+    let name = match name.get().bytes().next() {
+        Some(b'"') => {
+            let name: String = serde_json::from_str(name.get()).map_err(|_| Invalid)?;
+            if is_reserved(&name) {
+                return Err(Invalid);
+            }
+            EventName::Text(name.into())
+        }
+        Some(b'-' | b'0'..=b'9') => EventName::Number(Json::from_raw(whole, name)),
+        _ => return Err(Invalid),
+    };
+    Ok((name, args.iter().map(|arg| Json::from_raw(whole, arg)).collect()))
+}
+
+/// Whether an event may not have this name.
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
+/// `/` is not written, any other namespace with a comma behind it.
+fn prefix(namespace: &str) -> [&str; 2] {
+    if namespace == "/" { ["", ""] } else { [namespace, ","] }
+}
+
+/// An event, written down once for all the sockets it goes to; `id` where an ack is asked for.
+pub(super) fn event_parcel(namespace: &str, event: &Outgoing, id: Option<u64>) -> Parcel {
+    let name = match &event.name {
+        EventName::Text(name) => serde_json::Value::from(name.as_ref()).to_string(),
+        EventName::Number(number) => number.as_str().to_owned(),
+    };
+    let id = id.map(|id| id.to_string()).unwrap_or_default();
+    parcel(("2", "5"), namespace, &id, Some(&name), &event.args, event.volatile)
+}
+
+/// An ack.
+pub(super) fn ack_parcel(namespace: &str, id: &str, args: &[Json]) -> Parcel {
+    parcel(("3", "6"), namespace, id, None, args, false)
+}
+
+fn parcel(
+    kinds: (&str, &str),
+    nsp: &str,
+    id: &str,
+    name: Option<&str>,
+    args: &[Json],
+    volatile: bool,
+) -> Parcel {
+    let (args, attachments) = binary::detach(args);
+    let count = format!("{}{}-", kinds.1, attachments.len());
+    let kind = if attachments.is_empty() { kinds.0 } else { count.as_str() };
+    let [namespace, comma] = prefix(nsp);
+    let mut parts = vec![kind, namespace, comma, id, "["];
+    for (index, part) in name.into_iter().chain(args.iter().map(Json::as_str)).enumerate() {
+        if index > 0 {
+            parts.push(",");
+        }
+        parts.push(part);
+    }
+    parts.push("]");
+    let attachments = attachments.iter().map(|data| Frame::binary(data)).collect();
+    Parcel::with_attachments(Frame::text(&parts), attachments, volatile)
+}
+
+/// The answer to a CONNECT.
+pub(super) fn connect_parcel(namespace: &str, id: &str) -> Parcel {
+    let [namespace, comma] = prefix(namespace);
+    Parcel::new(Frame::text(&["0", namespace, comma, "{\"sid\":\"", id, "\"}"]), false)
+}
+
+/// The refusal of a CONNECT.
+pub(super) fn connect_error_parcel(namespace: &str, message: &str, data: Option<&Json>) -> Parcel {
+    let [namespace, comma] = prefix(namespace);
+    let message = serde_json::Value::from(message).to_string();
+    let mut parts = vec!["4", namespace, comma, "{\"message\":", &message];
+    if let Some(data) = data {
+        parts.extend([",\"data\":", data.as_str()]);
+    }
+    parts.push("}");
+    Parcel::new(Frame::text(&parts), false)
+}
+
+/// The server makes a client leave a namespace.
+pub(super) fn disconnect_parcel(namespace: &str) -> Parcel {
+    let [namespace, comma] = prefix(namespace);
+    Parcel::new(Frame::text(&["1", namespace, comma]), false)
+}
+
+#[cfg(test)]
+mod peer;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! One client in one namespace.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+
+use super::conversation::Talk;
+use super::life::Life;
+use super::{Captures, Outgoing, packet};
+use crate::engineio::{Handshake, Parcel, Sent, Session, Transport, random_id};
+use crate::json::Json;
+use crate::telemetry::metrics;
+
+/// Acks that one socket may owe us. One more is answered as if its time were up.
+const MAX_PENDING_ACKS: usize = 1_000;
+
+/// One client in one namespace. Its id is public and is not the session's.
+pub struct Socket {
+    id: Arc<str>,
+    namespace: Arc<str>,
+    captures: Captures,
+    auth: Json,
+    pub(super) session: Arc<Session>,
+    pub(super) talk: Arc<Talk>,
+    pub(super) life: Mutex<Life>,
+    state: Mutex<Map<String, Value>>,
+    extensions: Mutex<http::Extensions>,
+    rooms: Mutex<Membership>,
+    acks: Mutex<Acks>,
+    counted: Mutex<Option<Transport>>,
+    open: AtomicBool,
+    gate: Mutex<Gate>,
+}
+
+/// The rooms a socket is in. After `closed` they can be read and no longer changed.
+#[derive(Debug, Default)]
+struct Membership {
+    rooms: Vec<Arc<str>>,
+    closed: bool,
+}
+
+/// The acks a client owes.
+#[derive(Debug, Default)]
+struct Acks {
+    next: u64,
+    waiting: HashMap<u64, oneshot::Sender<Vec<Json>>>,
+}
+
+/// What arrives between the joins of a connect rule and the CONNECT packet: what the rule itself
+/// sends goes first.
+#[derive(Debug, Default)]
+struct Gate {
+    own: Vec<Parcel>,
+    others: Vec<Parcel>,
+}
+
+impl std::fmt::Debug for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Socket")
+            .field("id", &self.id)
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Socket {
+    pub(super) fn new(
+        talk: Arc<Talk>,
+        session: Arc<Session>,
+        namespace: Arc<str>,
+        captures: Captures,
+        auth: Json,
+    ) -> Socket {
+        Socket {
+            id: random_id(),
+            namespace,
+            captures,
+            auth,
+            session,
+            talk,
+            life: Mutex::default(),
+            state: Mutex::default(),
+            extensions: Mutex::default(),
+            rooms: Mutex::default(),
+            acks: Mutex::default(),
+            counted: Mutex::default(),
+            open: AtomicBool::new(false),
+            gate: Mutex::default(),
+        }
+    }
+
+    /// 20 base64url characters.
+    pub fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    /// Name of the namespace.
+    pub fn namespace(&self) -> &Arc<str> {
+        &self.namespace
+    }
+
+    /// What the namespace's pattern captured.
+    pub fn captures(&self) -> &Captures {
+        &self.captures
+    }
+
+    /// The request that opened the session.
+    pub fn handshake(&self) -> &Handshake {
+        self.session.handshake()
+    }
+
+    /// What carries the socket now.
+    pub fn transport(&self) -> Transport {
+        self.session.transport()
+    }
+
+    /// The CONNECT packet's payload, an object; `{}` where there was none.
+    pub fn auth(&self) -> &Json {
+        &self.auth
+    }
+
+    /// The rooms it is in, its own id first. After it has left: those it was in.
+    pub fn rooms(&self) -> Vec<Arc<str>> {
+        std::iter::once(&self.id).chain(&lock(&self.rooms).rooms).cloned().collect()
+    }
+
+    /// What the rules remember about the socket.
+    pub fn state(&self) -> MutexGuard<'_, Map<String, Value>> {
+        lock(&self.state)
+    }
+
+    /// Where the rules keep what they compute once for each socket (its token, its rate limits).
+    pub fn extensions(&self) -> MutexGuard<'_, http::Extensions> {
+        lock(&self.extensions)
+    }
+
+    /// Whether it is connected.
+    pub fn is_connected(&self) -> bool {
+        lock(&self.life).is_connected()
+    }
+
+    /// Sends it an event. False when it is gone or, for a volatile event, not ready.
+    pub fn emit(&self, event: &Outgoing) -> bool {
+        self.deliver(&packet::event_parcel(self.namespace(), event, None), false)
+    }
+
+    /// Sends it an event and waits for the client's ack: its arguments, or `None` at the timeout
+    /// or when the socket is gone.
+    pub async fn emit_with_ack(&self, event: &Outgoing, timeout: Duration) -> Option<Vec<Json>> {
+        let (sender, receiver) = oneshot::channel();
+        let id = {
+            let mut acks = lock(&self.acks);
+            if acks.waiting.len() >= MAX_PENDING_ACKS {
+                metrics::refused("pending_acks");
+                return None;
+            }
+            let id = acks.next;
+            acks.next += 1;
+            acks.waiting.insert(id, sender);
+            id
+        };
+        if !self.deliver(&packet::event_parcel(self.namespace(), event, Some(id)), false) {
+            lock(&self.acks).waiting.remove(&id);
+            return None;
+        }
+        let answer = tokio::time::timeout(timeout, receiver).await;
+        lock(&self.acks).waiting.remove(&id);
+        answer.ok()?.ok()
+    }
+
+    /// Hands the client's ack to whoever waits; one that nobody waits for is ignored.
+    pub(super) fn acknowledge(&self, id: &str, args: Vec<Json>) {
+        let waiting = id.parse().ok().and_then(|id: u64| lock(&self.acks).waiting.remove(&id));
+        if let Some(waiting) = waiting {
+            let _ = waiting.send(args);
+        }
+    }
+
+    /// Nobody will answer any more.
+    pub(super) fn fail_acks(&self) {
+        lock(&self.acks).waiting.clear();
+    }
+
+    /// Queues a parcel; `own` while the connect rule's own commands run. True when it was queued.
+    pub(super) fn deliver(&self, parcel: &Parcel, own: bool) -> bool {
+        if !self.open.load(Ordering::Acquire) {
+            let mut gate = lock(&self.gate);
+            // The gate may have opened before the lock was had.
+            if !self.open.load(Ordering::Acquire) {
+                let waiting = if own { &mut gate.own } else { &mut gate.others };
+                waiting.push(parcel.clone());
+                return true;
+            }
+        }
+        self.session.send(parcel) == Sent::Queued
+    }
+
+    /// Sends CONNECT, what the connect rule sent, what came meanwhile; then lets everything through.
+    pub(super) fn open(&self) {
+        let mut gate = lock(&self.gate);
+        let Gate { own, others } = std::mem::take(&mut *gate);
+        self.session.send(&packet::connect_parcel(self.namespace(), &self.id));
+        for parcel in own.iter().chain(&others) {
+            self.session.send(parcel);
+        }
+        self.open.store(true, Ordering::Release);
+    }
+
+    /// Notes a room; false when it was in it, or may no longer join.
+    pub(super) fn note_joined(&self, room: &Arc<str>) -> bool {
+        let mut membership = lock(&self.rooms);
+        if membership.closed || *room == self.id || membership.rooms.contains(room) {
+            return false;
+        }
+        membership.rooms.push(room.clone());
+        true
+    }
+
+    /// Forgets a room; false when it was not in it.
+    pub(super) fn note_left(&self, room: &Arc<str>) -> bool {
+        let mut membership = lock(&self.rooms);
+        let place = membership.rooms.iter().position(|other| other == room);
+        match place {
+            Some(place) if !membership.closed => {
+                membership.rooms.swap_remove(place);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// No room can be joined or left from now on; answers those it was in.
+    pub(super) fn close_rooms(&self) -> Vec<Arc<str>> {
+        let mut membership = lock(&self.rooms);
+        membership.closed = true;
+        membership.rooms.clone()
+    }
+
+    /// Counts the socket under its transport, or no longer.
+    pub(super) fn count(&self, transport: Option<Transport>) {
+        // A name out of a pattern would be a label without bounds.
+        let namespace = if self.captures.is_empty() { self.namespace().as_ref() } else { "dynamic" };
+        let before = std::mem::replace(&mut *lock(&self.counted), transport);
+        if let Some(transport) = before {
+            metrics::sockets(namespace, transport.as_str(), -1.0);
+        }
+        if let Some(transport) = transport {
+            metrics::sockets(namespace, transport.as_str(), 1.0);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! All metrics, each in one function whose doc comment is the metric's help text.
+//!
+//! Labels are few and closed: what a client can invent freely never becomes one.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{Counter, Histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+/// Writes each metric's function, `[labels](arguments)`, and what `describe` says of it.
+macro_rules! metrics {
+    ($(
+        $(#[doc = $help:literal])+
+        $visibility:vis fn $function:ident [$($label:ident),*] ($($argument:ident: $type:ty)?) $(-> $answer:ty)?
+            = $kind:ident($name:literal).$method:ident($($value:expr)?);
+    )+) => {
+        $(
+            $(#[doc = $help])+
+            $visibility fn $function($($label: &str,)* $($argument: $type)?) $(-> $answer)? {
+                metrics::$kind!($name $(, stringify!($label) => $label.to_owned())*).$method($($value)?)
+            }
+        )+
+
+        /// Tells the recorder every metric's help text, and starts those without labels at zero.
+        fn describe() {
+            $(
+                metrics!(@describe $kind $name, concat!($($help),+).trim());
+                metrics!(@zero $kind $name $($label)*);
+            )+
+        }
+    };
+    (@describe counter $name:literal, $help:expr) => { metrics::describe_counter!($name, $help) };
+    (@describe gauge $name:literal, $help:expr) => { metrics::describe_gauge!($name, $help) };
+    (@describe histogram $name:literal, $help:expr) => { metrics::describe_histogram!($name, $help) };
+    (@zero counter $name:literal) => { metrics::counter!($name).increment(0) };
+    (@zero $kind:ident $name:literal $($label:ident)*) => {};
+}
+
+metrics! {
+    /// Requests answered, by route, method and status.
+    fn http_requests[route, method, status]() -> Counter = counter("frontroom_http_requests_total").clone();
+
+    /// Seconds from a request's head to the end of its answer's head.
+    fn http_request_duration[]() -> Histogram = histogram("frontroom_http_request_duration_seconds").clone();
+
+    /// Sockets connected, by namespace (as its rule is written) and transport.
+    pub fn sockets[namespace, transport](change: f64) = gauge("frontroom_sockets").increment(change);
+
+    /// Events received from clients, by namespace, event (only those with a rule) and result.
+    pub fn socket_event[namespace, event, result]() = counter("frontroom_socket_events_total").increment(1);
+
+    /// Events queued for clients.
+    pub fn deliveries[](count: u64) = counter("frontroom_deliveries_total").increment(count);
+
+    /// Events not queued for a client, by reason.
+    pub fn dropped[reason]() = counter("frontroom_dropped_total").increment(1);
+
+    /// Sessions closed because their outgoing queue was full.
+    pub fn slow_consumer[]() = counter("frontroom_slow_consumers_total").increment(1);
+
+    /// Sessions ended, by reason.
+    pub fn disconnect[reason]() = counter("frontroom_disconnects_total").increment(1);
+
+    /// Responses that a tap matched, by tap (its `on`) and result.
+    pub fn tap[tap, result]() = counter("frontroom_taps_total").increment(1);
+
+    /// Requests sent to an upstream, by result.
+    pub fn upstream_request[upstream, result]() = counter("frontroom_upstream_requests_total").increment(1);
+
+    /// Endpoints of an upstream, by state.
+    pub fn upstream_endpoints[upstream, state](count: f64) = gauge("frontroom_upstream_endpoints").set(count);
+
+    /// Requests and connections refused by a bound, by the bound's config key.
+    pub fn refused[limit]() = counter("frontroom_refused_total").increment(1);
+
+    /// CORS preflights answered, by result: allowed or denied.
+    pub fn preflight[result]() = counter("frontroom_preflights_total").increment(1);
+
+    /// Socket requests from an origin that is not allowed, by result: refused or reported.
+    pub fn origin_denied[result]() = counter("frontroom_origins_denied_total").increment(1);
+}
+
+/// Counts a request answered, and how long it took to the end of its answer's head.
+pub fn http_request(route: &str, method: &str, status: u16, seconds: f64) {
+    HANDLES.with_borrow_mut(|handles| handles.record(route, method, status, seconds));
+}
+
+thread_local! {
+    static HANDLES: RefCell<Handles> = RefCell::default();
+}
+
+/// Routes a thread keeps handles for; reloads may bring new ones.
+const MAX_ROUTES: usize = 256;
+
+/// Handles of what every request touches. Finding them by their labels costs more than counting,
+/// so that each thread keeps its own.
+#[derive(Default)]
+struct Handles {
+    requests: HashMap<Box<str>, HashMap<(&'static str, u16), Counter>>,
+    duration: Option<Histogram>,
+}
+
+impl Handles {
+    fn record(&mut self, route: &str, method: &str, status: u16, seconds: f64) {
+        self.duration.get_or_insert_with(http_request_duration).record(seconds);
+        let method = method_label(method);
+        let counter = || http_requests(route, method, &status.to_string());
+        if let Some(counters) = self.requests.get_mut(route) {
+            counters.entry((method, status)).or_insert_with(counter).increment(1);
+            return;
+        }
+        if self.requests.len() >= MAX_ROUTES {
+            self.requests.clear();
+        }
+        counter().increment(1);
+        self.requests.insert(route.into(), HashMap::new());
+    }
+}
+
+/// The methods of RFC 9110 and RFC 5789; a client's own inventions are one.
+fn method_label(method: &str) -> &'static str {
+    const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
+}
+
+/// Bounds of the duration histogram's buckets in seconds: from an answer of our own to a timeout.
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0];
+
+/// How often the histogram's samples are folded into buckets: each takes memory until then.
+const UPKEEP: Duration = Duration::from_secs(1);
+
+/// All metrics of the process.
+#[derive(Debug, Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// Installs the process's recorder, once; before that, metrics are not counted.
+    pub fn install() -> Metrics {
+        static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
+        let handle = INSTALLED.get_or_init(|| {
+            // Fails for an empty list of buckets alone.
+            let recorder =
+                PrometheusBuilder::new().set_buckets(&SECONDS).unwrap_or_default().build_recorder();
+            let handle = recorder.handle();
+            if metrics::set_global_recorder(recorder).is_err() {
+                tracing::warn!("another metrics recorder is installed: /metrics stays empty");
+            }
+            describe();
+            handle
+        });
+        Metrics(handle.clone())
+    }
+
+    /// The metrics in Prometheus' text format, version 0.0.4.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Keeps the histograms' memory bounded, for as long as it is polled.
+    pub async fn upkeep(self) {
+        let mut tick = tokio::time::interval(UPKEEP);
+        loop {
+            tick.tick().await;
+            self.0.run_upkeep();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_rendered_with_its_help() {
+        let metrics = Metrics::install();
+        assert!(metrics.render().contains("frontroom_slow_consumers_total 0"), "there before it happens");
+        for _ in 0..3 {
+            http_request("/metrics-test", "GET", 200, 0.003);
+        }
+        http_request("/metrics-test", "BREW", 418, 0.003);
+        socket_event("/", "metrics \"test\"\n", "ok");
+        sockets("/metrics-test", "polling", 2.0);
+        sockets("/metrics-test", "polling", -1.0);
+        let text = Metrics::install().render();
+        for line in [
+            "# HELP frontroom_http_requests_total Requests answered, by route, method and status.",
+            "# TYPE frontroom_http_requests_total counter",
+            "frontroom_http_requests_total{route=\"/metrics-test\",method=\"GET\",status=\"200\"} 3",
+            "frontroom_http_requests_total{route=\"/metrics-test\",method=\"other\",status=\"418\"} 1",
+            "# TYPE frontroom_http_request_duration_seconds histogram",
+            "frontroom_http_request_duration_seconds_bucket{le=\"0.005\"}",
+            "frontroom_socket_events_total{namespace=\"/\",event=\"metrics \\\"test\\\"\\n\",result=\"ok\"} 1",
+            "frontroom_sockets{namespace=\"/metrics-test\",transport=\"polling\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_threads_handles_are_bounded() {
+        let mut handles = Handles::default();
+        for route in 0..1000 {
+            handles.record(&format!("/bounded/{route}"), "GET", 200, 0.0);
+        }
+        assert!(handles.requests.len() <= MAX_ROUTES);
+    }
+}

@@ -1,0 +1,8 @@
+//! What the outside sees of a running gateway: metrics and logs.
+
+mod access;
+mod escape;
+pub mod logs;
+pub mod metrics;
+
+pub use access::Access;

@@ -1,0 +1,14 @@
+//! Server and proxy in process, between raw clients and backends that misbehave.
+
+// Clippy's leave for tests ends at the helpers they call.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+mod bodies;
+mod failures;
+mod forwarding;
+mod framing;
+mod reuse;
+mod server;
+mod websocket;
