@@ -17,7 +17,7 @@ use crate::engineio::{Engine, Options};
 use crate::gateway::{Gateway, Routes, Snapshot};
 use crate::rules::{Rulebook, Rules};
 use crate::server::{self, Drain, Handler, Listener, Peer, Workers};
-use crate::socketio::{Door, Hub};
+use crate::socketio::{Door, Hub, Limits};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 
@@ -35,7 +35,7 @@ struct Compiled {
     admin_written: bool,
     logs: Logs,
     engine: Options,
-    max_attachments: usize,
+    limits: Limits,
     rules: Rules,
     snapshot: Snapshot,
     delay: Duration,
@@ -54,7 +54,7 @@ impl Compiled {
             admin_written: file.admin.as_ref().is_some_and(|admin| admin.listen.is_some()),
             logs: Logs::build(&file.log, problems),
             engine: Options::build(&file.socketio, problems),
-            max_attachments: file.socketio.max_attachments.unwrap_or(defaults::MAX_ATTACHMENTS),
+            limits: Limits::build(&file.socketio, problems),
             rules,
             snapshot,
             delay: file.shutdown.delay.map_or(defaults::SHUTDOWN_DELAY, |delay| delay.0),
@@ -213,7 +213,7 @@ struct House {
 impl House {
     fn build(compiled: Compiled, metrics: Metrics) -> House {
         let rulebook = Arc::new(Rulebook::new(compiled.rules));
-        let hub = Arc::new(Hub::new(rulebook, compiled.max_attachments));
+        let hub = Arc::new(Hub::new(rulebook, compiled.limits));
         let engine = Arc::new(Engine::new(compiled.engine, Arc::new(Door(hub.clone()))));
         let readiness = Readiness::default();
         House {

@@ -185,6 +185,15 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
     assert_eq!(socketio.connect_timeout.unwrap().0, defaults::CONNECT_TIMEOUT);
     assert_eq!(socketio.max_payload.unwrap().0, defaults::MAX_PAYLOAD);
     assert_eq!(socketio.max_attachments, Some(defaults::MAX_ATTACHMENTS));
+    assert_eq!(socketio.attachment_timeout.unwrap().0, defaults::ATTACHMENT_TIMEOUT);
+    assert_eq!(socketio.post_timeout.unwrap().0, defaults::POST_TIMEOUT);
+    assert_eq!(socketio.max_packets_per_post, Some(defaults::MAX_PACKETS_PER_POST));
+    assert_eq!(socketio.max_fragments, Some(defaults::MAX_FRAGMENTS));
+    assert_eq!(socketio.max_sessions, Some(defaults::MAX_SESSIONS));
+    assert_eq!(socketio.max_sessions_per_ip, Some(defaults::MAX_SESSIONS_PER_IP));
+    assert_eq!(socketio.max_namespaces, Some(defaults::MAX_NAMESPACES));
+    assert_eq!(socketio.max_rooms, Some(defaults::MAX_ROOMS));
+    assert_eq!(socketio.max_pending_acks, Some(defaults::MAX_PENDING_ACKS));
     assert_eq!(socketio.transports.as_ref().unwrap().0, defaults::TRANSPORTS);
     assert_eq!(socketio.send_queue.max_bytes.unwrap().0, defaults::SEND_QUEUE_MAX_BYTES);
     assert_eq!(socketio.send_queue.on_full, config::file::OnFull::default());

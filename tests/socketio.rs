@@ -212,6 +212,25 @@ fn what_crosses_the_servers_disconnect_is_ignored() {
 }
 
 #[test]
+fn events_of_one_socket_are_handled_in_order_and_of_two_independently() {
+    let backend = Backend::start(|line, _| {
+        std::thread::sleep(std::time::Duration::from_millis(if line == "POST /slow" { 500 } else { 0 }));
+        (200, "{}".to_owned())
+    });
+    let rules = r#"{slow: {request: POST /slow}, fast: {request: POST /fast}, none: {ack: 1}}"#;
+    let gateway = Gateway::start(&format!("upstream: {}\nsocketio: {{events: {rules}}}\n", backend.url));
+    let (mut slow, mut other) = (connect(&gateway), connect(&gateway));
+    slow.send("421[\"slow\"]");
+    slow.send("422[\"fast\"]");
+    slow.send("423[\"none\"]");
+    let start = std::time::Instant::now();
+    other.send("421[\"fast\"]");
+    assert_eq!(other.text(), "431[{}]");
+    assert!(start.elapsed() < std::time::Duration::from_millis(400));
+    assert_eq!([slow.text(), slow.text(), slow.text()], ["431[{}]", "432[{}]", "433[1]"]);
+}
+
+#[test]
 fn acks_that_nobody_waits_for_are_ignored() {
     let (gateway, _backend) = gateway();
     let mut socket = connect(&gateway);

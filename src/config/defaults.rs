@@ -42,6 +42,24 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(45);
 pub const MAX_PAYLOAD: u64 = 1_000_000;
 /// `socketio.max_attachments`.
 pub const MAX_ATTACHMENTS: usize = 10;
+/// `socketio.attachment_timeout`: how long the attachments of a packet may take to come.
+pub const ATTACHMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// `socketio.post_timeout`: how long a POST's body may take to come.
+pub const POST_TIMEOUT: Duration = Duration::from_secs(60);
+/// `socketio.max_packets_per_post`: the stock client posts all it has waiting at once.
+pub const MAX_PACKETS_PER_POST: usize = 10_000;
+/// `socketio.max_fragments`: enough for every message of `max_payload` in pieces of 10 bytes.
+pub const MAX_FRAGMENTS: usize = 100_000;
+/// `socketio.max_sessions`; 0 sets no bound.
+pub const MAX_SESSIONS: usize = 100_000;
+/// `socketio.max_sessions_per_ip`; 0 sets no bound: behind a proxy or a NAT many share an address.
+pub const MAX_SESSIONS_PER_IP: usize = 0;
+/// `socketio.max_namespaces`.
+pub const MAX_NAMESPACES: usize = 100;
+/// `socketio.max_rooms`.
+pub const MAX_ROOMS: usize = 10_000;
+/// `socketio.max_pending_acks`.
+pub const MAX_PENDING_ACKS: usize = 1_000;
 /// `socketio.transports`.
 pub const TRANSPORTS: [Transport; 2] = [Transport::Polling, Transport::Websocket];
 /// `socketio.send_queue.max_bytes`, in bytes.

@@ -183,6 +183,24 @@ pub struct SocketIo {
     pub max_payload: Option<Size>,
     /// Binary attachments a packet may have. Default 10.
     pub max_attachments: Option<usize>,
+    /// How long the attachments of a packet may take to come. Default 30s.
+    pub attachment_timeout: Option<Duration>,
+    /// How long a POST's body may take to come. Default 60s.
+    pub post_timeout: Option<Duration>,
+    /// Packets that one POST may bring. Default 10000.
+    pub max_packets_per_post: Option<usize>,
+    /// Fragments that one WebSocket message may come in. Default 100000.
+    pub max_fragments: Option<usize>,
+    /// Sessions of this node; one more is told to come back later. Default 100000; 0 is no bound.
+    pub max_sessions: Option<usize>,
+    /// Sessions of one address (of one /64 for IPv6). Default 0: no bound.
+    pub max_sessions_per_ip: Option<usize>,
+    /// Namespaces that one session may be in. Default 100.
+    pub max_namespaces: Option<usize>,
+    /// Rooms that one socket may be in. Default 10000.
+    pub max_rooms: Option<usize>,
+    /// Acks that one socket may owe. Default 1000.
+    pub max_pending_acks: Option<usize>,
     /// Transports on offer. Default `[polling, websocket]`.
     pub transports: Option<OneOrMany<Transport>>,
     /// Each session's outgoing queue.

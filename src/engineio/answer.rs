@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 
+use super::registry::Crowded;
 use crate::body::Body;
 
 /// Why a request is refused (engine.io `lib/server.ts`, `Server.errors`).
@@ -77,6 +78,20 @@ pub(super) fn closing() -> Response<Body> {
     let mut response =
         respond(StatusCode::SERVICE_UNAVAILABLE, "application/json", r#"{"code":3,"message":"Draining"}"#);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Refuses a handshake at a bound of sessions: the node is full (503), or the address has enough (429).
+pub(super) fn crowded(crowded: Crowded) -> Response<Body> {
+    let (status, body) = match crowded {
+        Crowded::Node => (StatusCode::SERVICE_UNAVAILABLE, r#"{"code":3,"message":"Too many sessions"}"#),
+        Crowded::Address => {
+            (StatusCode::TOO_MANY_REQUESTS, r#"{"code":3,"message":"Too many sessions from this address"}"#)
+        }
+    };
+    let mut response = respond(status, "application/json", body);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }

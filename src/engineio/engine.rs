@@ -19,7 +19,7 @@ use super::answer::{self, Refusal};
 use super::frame::Frame;
 use super::pipe::Pipe;
 use super::queue::Parcel;
-use super::registry::{Registry, random_id};
+use super::registry::{Crowded, Registry, random_id};
 use super::session::{Conversation, Session, Transport};
 use super::{Handshake, Options, Reason, polling, websocket};
 use crate::body::Body;
@@ -143,13 +143,16 @@ impl Engine {
     }
 
     fn open_polling(&self, request: &Request<Body>, query: Query, caller: Caller) -> Response<Body> {
-        let session = self.open(Transport::Polling, handshake(request, query, caller));
+        let session = match self.open(Transport::Polling, handshake(request, query, caller)) {
+            Ok(session) => session,
+            Err(crowded) => return answer::crowded(crowded),
+        };
         let mut body = bytes::BytesMut::new();
         self.open_packet(&session).polling(&mut body);
         answer::packets(body.freeze())
     }
 
-    fn open(&self, transport: Transport, handshake: Handshake) -> Arc<Session> {
+    fn open(&self, transport: Transport, handshake: Handshake) -> Result<Arc<Session>, Crowded> {
         let options = self.options.load_full();
         let session = Arc::new(Session::new(
             random_id(),
@@ -158,9 +161,9 @@ impl Engine {
             options,
             Arc::downgrade(&self.registry),
         ));
-        self.registry.insert(session.clone());
+        self.registry.insert(&session)?;
         session.begin(self.application.open(&session));
-        session
+        Ok(session)
     }
 
     fn open_packet(&self, session: &Session) -> Frame {
@@ -186,13 +189,17 @@ impl Engine {
     ) -> Response<Body> {
         let response = switching_protocols(request.headers());
         let upgrade = hyper::upgrade::on(&mut request);
-        let max_payload = self.options.load().max_payload;
+        let options = self.options.load_full();
+        let pipe = move |upgraded| Pipe::new(upgraded, options.max_payload, options.max_fragments);
         let Some(session) = checked.session else {
-            let session = self.open(checked.transport, handshake(&request, query, caller));
+            let session = match self.open(checked.transport, handshake(&request, query, caller)) {
+                Ok(session) => session,
+                Err(crowded) => return answer::crowded(crowded),
+            };
             session.send(&Parcel::new(self.open_packet(&session), false));
             tokio::spawn(async move {
                 match upgrade.await {
-                    Ok(upgraded) => websocket::run(session, Pipe::new(upgraded, max_payload)).await,
+                    Ok(upgraded) => websocket::run(session, pipe(upgraded)).await,
                     Err(_) => session.end(Reason::TransportError, super::session::Farewell::Drop),
                 }
             });
@@ -201,11 +208,9 @@ impl Engine {
         let probing = session.begin_probe();
         tokio::spawn(async move {
             match upgrade.await {
-                Ok(upgraded) if probing => {
-                    websocket::upgrade(session, Pipe::new(upgraded, max_payload)).await
-                }
+                Ok(upgraded) if probing => websocket::upgrade(session, pipe(upgraded)).await,
                 // Already upgraded or upgrading: the first WebSocket stays, this one goes.
-                Ok(upgraded) => websocket::turn_away(Pipe::new(upgraded, max_payload)).await,
+                Ok(upgraded) => websocket::turn_away(pipe(upgraded)).await,
                 Err(_) if probing => session.state().probing = false,
                 Err(_) => {}
             }

@@ -18,6 +18,16 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Largest message from a client, in bytes.
     pub max_payload: usize,
+    /// How long a POST's body may take to come.
+    pub post_timeout: Duration,
+    /// Packets that one POST may bring.
+    pub max_packets: usize,
+    /// Fragments that one WebSocket message may come in.
+    pub max_fragments: usize,
+    /// Sessions in all; 0 is no bound.
+    pub max_sessions: usize,
+    /// Sessions of one address; 0 is no bound.
+    pub max_sessions_per_ip: usize,
     /// Whether long polling is on offer.
     pub polling: bool,
     /// Whether WebSocket is on offer.
@@ -43,6 +53,11 @@ impl Options {
             upgrade_timeout: duration(file.upgrade_timeout, defaults::UPGRADE_TIMEOUT),
             connect_timeout: duration(file.connect_timeout, defaults::CONNECT_TIMEOUT),
             max_payload: size(file.max_payload, defaults::MAX_PAYLOAD),
+            post_timeout: duration(file.post_timeout, defaults::POST_TIMEOUT),
+            max_packets: file.max_packets_per_post.unwrap_or(defaults::MAX_PACKETS_PER_POST),
+            max_fragments: file.max_fragments.unwrap_or(defaults::MAX_FRAGMENTS),
+            max_sessions: file.max_sessions.unwrap_or(defaults::MAX_SESSIONS),
+            max_sessions_per_ip: file.max_sessions_per_ip.unwrap_or(defaults::MAX_SESSIONS_PER_IP),
             polling: offers(Transport::Polling),
             websocket: offers(Transport::Websocket),
             max_queue: size(file.send_queue.max_bytes, defaults::SEND_QUEUE_MAX_BYTES),
@@ -61,9 +76,21 @@ impl Options {
             ("ping_timeout", self.ping_timeout),
             ("upgrade_timeout", self.upgrade_timeout),
             ("connect_timeout", self.connect_timeout),
+            ("post_timeout", self.post_timeout),
         ] {
             if time.is_zero() {
                 problems.add(format!("socketio.{key}"), "no time at all", "give a duration such as 20s");
+            }
+        }
+        for (key, count) in
+            [("max_packets_per_post", self.max_packets), ("max_fragments", self.max_fragments)]
+        {
+            if count == 0 {
+                problems.add(
+                    format!("socketio.{key}"),
+                    "nothing could be sent",
+                    "give a number such as 1000",
+                );
             }
         }
         for (key, bytes) in [("max_payload", self.max_payload), ("send_queue.max_bytes", self.max_queue)] {

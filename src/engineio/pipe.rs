@@ -47,9 +47,10 @@ impl From<io::Error> for Broken {
 }
 
 impl Pipe {
-    pub(super) fn new(upgraded: Upgraded, max_payload: usize) -> Pipe {
-        let io = TokioIo::new(upgraded);
-        Pipe { io, decoder: Decoder::new(max_payload), unread: Bytes::new(), out: VecDeque::new() }
+    /// Refuses messages of more than `max` bytes or `max_fragments` fragments.
+    pub(super) fn new(upgraded: Upgraded, max: usize, max_fragments: usize) -> Pipe {
+        let (io, decoder) = (TokioIo::new(upgraded), Decoder::new(max, max_fragments));
+        Pipe { io, decoder, unread: Bytes::new(), out: VecDeque::new() }
     }
 
     /// Whether everything was written.

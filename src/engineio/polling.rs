@@ -1,6 +1,7 @@
 //! The HTTP long-polling transport: GETs take what waits, POSTs bring packets.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::frame::SEPARATOR;
 use super::packet::{Packet, parse_payload};
 use super::session::{Farewell, Session, Transport};
 use crate::body::Body;
+use crate::telemetry::metrics;
 
 /// What a GET answers at most, unless a single packet is larger. The rest stays for the next.
 const MAX_ANSWER: usize = 1_000_000;
@@ -22,6 +24,9 @@ const MAX_ANSWER: usize = 1_000_000;
 /// How long a GET without news is held while a WebSocket is probing. Not at all would be a busy
 /// loop for a client behind a box that swallows the probe's frames.
 const PROBE_HOLD: Duration = Duration::from_millis(30);
+
+/// How long a goodbye waits for the GET that its client sent before it, on another connection.
+const CROSSING: Duration = Duration::from_millis(30);
 
 /// What a pending GET finds.
 #[derive(Debug)]
@@ -43,14 +48,19 @@ struct Exchange<'a> {
 
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
+        let mut left = false;
         {
             let mut state = self.session.state();
             if self.post {
                 state.posting = false;
+                left = state.ended.is_some_and(|ended| ended.farewell == Farewell::Left);
             } else {
                 state.getting = false;
                 state.writer = None;
             }
+        }
+        if left {
+            self.session.forget();
         }
         if !self.complete {
             self.session.end(Reason::TransportError, Farewell::Drop);
@@ -95,6 +105,11 @@ pub(super) async fn get(session: &Arc<Session>) -> Response<Body> {
 }
 
 impl Session {
+    fn has_left_without_a_get(&self) -> bool {
+        let state = self.state();
+        !state.getting && state.ended.is_some_and(|ended| ended.farewell == Farewell::Left)
+    }
+
     fn poll_turn(&self, cx: &mut Context<'_>, held: bool) -> Poll<Turn> {
         let mut state = self.state();
         if state.transport == Transport::Websocket {
@@ -137,6 +152,50 @@ impl Session {
     }
 }
 
+/// Why a POST's body was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unread {
+    /// It is over the limit. The session lives.
+    TooLarge,
+    /// It did not come in time.
+    TooSlow,
+    /// It did not come whole, or the session ended meanwhile.
+    Broken,
+}
+
+impl Unread {
+    fn answer(self) -> Response<Body> {
+        answer::empty(match self {
+            Unread::TooLarge => {
+                metrics::refused("socketio.max_payload");
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
+            Unread::TooSlow => {
+                metrics::refused("socketio.post_timeout");
+                StatusCode::REQUEST_TIMEOUT
+            }
+            Unread::Broken => StatusCode::BAD_REQUEST,
+        })
+    }
+}
+
+/// Reads a POST's body, within the bounds of its session.
+async fn read(session: &Arc<Session>, headers: &HeaderMap, body: Body) -> Result<Bytes, Unread> {
+    let limit = session.options().max_payload;
+    if content_length(headers).is_some_and(|length| length > limit as u64) {
+        return Err(Unread::TooLarge);
+    }
+    let mut body = pin!(Limited::new(body, limit).collect());
+    // A session that ends meanwhile waits for no more of it.
+    let body = poll_fn(|cx| match body.as_mut().poll(cx) {
+        Poll::Ready(Ok(body)) => Poll::Ready(Ok(body.to_bytes())),
+        Poll::Ready(Err(error)) if error.is::<LengthLimitError>() => Poll::Ready(Err(Unread::TooLarge)),
+        Poll::Ready(Err(_)) => Poll::Ready(Err(Unread::Broken)),
+        Poll::Pending => session.poll_end(cx).map(|()| Err(Unread::Broken)),
+    });
+    tokio::time::timeout(session.options().post_timeout, body).await.unwrap_or(Err(Unread::TooSlow))
+}
+
 /// Answers a POST after its packets were handed on.
 pub(super) async fn post(session: &Arc<Session>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
@@ -156,22 +215,20 @@ pub(super) async fn post(session: &Arc<Session>, request: Request<Body>) -> Resp
         exchange.complete = true;
         return answer::refuse(Refusal::UnknownSession);
     }
-    let limit = session.options().max_payload;
-    if content_length(&parts.headers).is_some_and(|length| length > limit as u64) {
-        exchange.complete = true;
-        return too_large();
-    }
-    let body = match Limited::new(body, limit).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => {
-            exchange.complete = error.is::<LengthLimitError>();
-            return if exchange.complete { too_large() } else { answer::empty(StatusCode::BAD_REQUEST) };
+    let body = match read(session, &parts.headers, body).await {
+        Ok(body) => body,
+        Err(unread) => {
+            exchange.complete = unread == Unread::TooLarge;
+            return unread.answer();
         }
     };
     session.cork();
     let outcome = handle(session, body);
     session.uncork();
     exchange.complete = true;
+    if session.has_left_without_a_get() {
+        tokio::time::sleep(CROSSING).await;
+    }
     drop(exchange);
     match outcome {
         Ok(()) => {
@@ -188,6 +245,10 @@ pub(super) async fn post(session: &Arc<Session>, request: Request<Body>) -> Resp
 
 fn handle(session: &Arc<Session>, body: Bytes) -> Result<(), Reason> {
     session.heard();
+    if memchr::memchr_iter(SEPARATOR, &body).count() >= session.options().max_packets {
+        metrics::refused("socketio.max_packets_per_post");
+        return Err(Reason::ParseError);
+    }
     for packet in parse_payload(body) {
         match packet {
             Ok(Packet::Message(message)) => session.receive(message),
@@ -210,9 +271,4 @@ fn is_binary(headers: &HeaderMap) -> bool {
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn too_large() -> Response<Body> {
-    crate::telemetry::metrics::refused("socketio.max_payload");
-    answer::empty(StatusCode::PAYLOAD_TOO_LARGE)
 }

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+/// How late a timer may be without it being the client's time.
+const LATENESS: Duration = Duration::from_millis(20);
+
 /// When a session was last heard, and what it was last asked.
 #[derive(Debug)]
 pub(super) struct Pulse {
@@ -60,7 +63,9 @@ impl Pulse {
         let due = self.asked.map_or(self.next_ping, |asked| asked + self.interval);
         let ping = now >= due;
         if ping {
-            self.asked = Some(now);
+            // The client counts from when it was due: a timer's lateness is no time of its own.
+            let late = now.saturating_duration_since(due);
+            self.asked = Some(if late <= LATENESS.min(self.timeout / 10) { due } else { now });
         }
         let next = self.asked.map_or(self.next_ping, |asked| asked + self.interval);
         let next = self.deadline().map_or(next, |deadline| deadline.min(next));
@@ -88,6 +93,15 @@ mod tests {
         assert_eq!(pulse.beat(t0 + ms(499)), Beat::Wait(t0 + ms(500)));
         assert!(pulse.expired(t0 + ms(500)));
         assert_eq!(pulse.beat(t0 + ms(500)), Beat::Expired);
+    }
+
+    #[test]
+    fn a_late_timer_does_not_move_the_deadline_but_a_stall_does() {
+        let t0 = Instant::now();
+        let mut pulse = Pulse::new(t0, INTERVAL, TIMEOUT);
+        assert_eq!(pulse.beat(t0 + ms(305)), Beat::Ping(t0 + ms(500)));
+        let mut pulse = Pulse::new(t0, INTERVAL, TIMEOUT);
+        assert_eq!(pulse.beat(t0 + ms(480)), Beat::Ping(t0 + ms(680)));
     }
 
     #[test]

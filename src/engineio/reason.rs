@@ -13,9 +13,10 @@ pub enum Reason {
     ParseError,
     /// The client did not take what was sent to it fast enough.
     SlowConsumer,
-    /// The client broke the rules of Socket.IO.
+    /// The client sent what is no Socket.IO packet.
     ForcedClose,
-    /// The server closed the session, or no namespace was joined in time.
+    /// The server closed the session: at its own wish, for a packet that came at the wrong time, or as
+    /// no namespace was joined in time.
     ForcedServerClose,
     /// The client left the namespace.
     ClientNamespaceDisconnect,

@@ -1,7 +1,7 @@
 //! A session: one client's connection, whichever transport carries it at the moment.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Instant;
 
 use tokio::task::AbortHandle;
@@ -63,7 +63,7 @@ pub(super) struct State {
     /// Wakes the pending GET or the WebSocket's task.
     pub(super) writer: Option<Waker>,
     /// Wakes the reader that waits for events to be handled.
-    reader: Option<Waker>,
+    pub(super) reader: Option<Waker>,
     /// A GET is pending.
     pub(super) getting: bool,
     /// A POST is being read.
@@ -78,7 +78,7 @@ pub(super) struct State {
     /// When the application must have admitted the session.
     admit_by: Option<Instant>,
     /// Bytes that came and are not handled yet.
-    held: usize,
+    pub(super) held: usize,
 }
 
 /// That, when and how a session ended.
@@ -95,7 +95,7 @@ pub(super) enum Farewell {
     Flush,
     /// It is dropped: nobody is there.
     Drop,
-    /// It is dropped: the client said goodbye.
+    /// It is dropped: the client said goodbye. The POST that said it makes the id unknown.
     Left,
 }
 
@@ -108,24 +108,6 @@ pub enum Sent {
     Dropped,
     /// The session has ended, perhaps by this very parcel that did not fit.
     Gone,
-}
-
-/// Bytes of messages that are being handled. While too many are, the session is not read from.
-#[derive(Debug)]
-pub struct Hold {
-    session: Arc<Session>,
-    bytes: usize,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        let reader = {
-            let mut state = self.session.state();
-            state.held -= self.bytes;
-            state.reader.take()
-        };
-        reader.into_iter().for_each(Waker::wake);
-    }
 }
 
 impl std::fmt::Debug for Session {
@@ -279,22 +261,6 @@ impl Session {
         }
     }
 
-    /// Counts `bytes` as being handled until the hold is dropped.
-    pub fn hold(self: &Arc<Self>, bytes: usize) -> Hold {
-        self.state().held += bytes;
-        Hold { session: self.clone(), bytes }
-    }
-
-    /// Whether more may be read: `Pending` while as much as a largest message is being handled.
-    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.state();
-        if !state.deaf(&self.options) || state.ended.is_some() {
-            return Poll::Ready(());
-        }
-        state.reader = Some(cx.waker().clone());
-        Poll::Pending
-    }
-
     /// Closes it after what is queued was sent.
     pub fn close(self: &Arc<Self>, reason: Reason) {
         self.end(reason, Farewell::Flush);
@@ -313,8 +279,11 @@ impl Session {
             }
             (state.writer.take(), state.reader.take(), state.transport)
         };
-        if farewell != Farewell::Flush || transport == Transport::Websocket {
+        let over = transport == Transport::Websocket;
+        if over || farewell == Farewell::Drop {
             self.forget();
+        }
+        if over || farewell != Farewell::Flush {
             self.heartbeat.get().map(AbortHandle::abort).unwrap_or_default();
         }
         metrics::disconnect(reason.as_str());
@@ -401,11 +370,6 @@ impl State {
         }
     }
 
-    /// Whether so much is being handled that nothing more is read.
-    fn deaf(&self, options: &Options) -> bool {
-        self.held > 0 && self.held >= options.max_payload
-    }
-
     fn step(&mut self, now: Instant, options: &Options) -> Step {
         if let Some(ended) = self.ended {
             let until = ended.at + LINGER;
@@ -414,6 +378,7 @@ impl State {
             return if waits { Step::Sleep(until) } else { Step::Done };
         }
         if self.admit_by.is_some_and(|by| now >= by) {
+            metrics::refused("socketio.connect_timeout");
             return Step::End(Reason::ForcedServerClose, Farewell::Flush);
         }
         if self.deaf(options) {

@@ -11,6 +11,7 @@ use super::packet::{Message, Packet};
 use super::pipe::{Broken, Pipe};
 use super::session::{Farewell, Session, Transport};
 use super::wire::{Incoming, Violation};
+use crate::telemetry::metrics;
 
 /// Bytes of frames moved from the queue to the pipe at once.
 const BATCH: usize = 64 * 1024;
@@ -34,6 +35,7 @@ pub(super) async fn run(session: Arc<Session>, mut pipe: Pipe) {
         }
         Over::Pipe(Broken::Violation(violation)) => {
             session.end(Reason::TransportError, Farewell::Drop);
+            violation.bound().into_iter().for_each(metrics::refused);
             Some(violation)
         }
     };
@@ -114,7 +116,13 @@ fn poll_out(cx: &mut Context<'_>, session: &Session, pipe: &mut Pipe) -> Poll<Ov
     loop {
         match pipe.poll_write(cx) {
             Poll::Pending => {
-                session.state().congested = true;
+                let mut state = session.state();
+                state.congested = true;
+                if state.ended.is_some() {
+                    return Poll::Ready(Over::Session);
+                }
+                // A peer that takes nothing any more must not keep the task from learning of the end.
+                state.writer = Some(cx.waker().clone());
                 return Poll::Pending;
             }
             Poll::Ready(Err(error)) => return Poll::Ready(Over::Pipe(error.into())),

@@ -10,9 +10,6 @@ pub(super) const OPCODE_CLOSE: u8 = 0x8;
 const OPCODE_PING: u8 = 0x9;
 pub(super) const OPCODE_PONG: u8 = 0xA;
 
-/// Fragments one message may come in: an endless stream of empty ones must end somewhere.
-const MAX_FRAGMENTS: usize = 10_000;
-
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Incoming {
@@ -28,6 +25,8 @@ pub(super) enum Violation {
     Protocol,
     NotUtf8,
     TooBig,
+    /// An endless stream of empty fragments must end somewhere.
+    TooManyFragments,
 }
 
 impl Violation {
@@ -37,6 +36,16 @@ impl Violation {
             Violation::Protocol => 1002,
             Violation::NotUtf8 => 1007,
             Violation::TooBig => 1009,
+            Violation::TooManyFragments => 1008,
+        }
+    }
+
+    /// The config key of the bound that was passed.
+    pub(super) fn bound(self) -> Option<&'static str> {
+        match self {
+            Violation::TooBig => Some("socketio.max_payload"),
+            Violation::TooManyFragments => Some("socketio.max_fragments"),
+            Violation::Protocol | Violation::NotUtf8 => None,
         }
     }
 }
@@ -47,6 +56,7 @@ pub(super) struct Decoder {
     buffer: BytesMut,
     fragments: Option<Fragments>,
     max: usize,
+    max_fragments: usize,
 }
 
 #[derive(Debug)]
@@ -65,9 +75,9 @@ struct Header {
 }
 
 impl Decoder {
-    /// Refuses messages of more than `max` bytes.
-    pub(super) fn new(max: usize) -> Decoder {
-        Decoder { buffer: BytesMut::new(), fragments: None, max }
+    /// Refuses messages of more than `max` bytes or `max_fragments` fragments.
+    pub(super) fn new(max: usize, max_fragments: usize) -> Decoder {
+        Decoder { buffer: BytesMut::new(), fragments: None, max, max_fragments }
     }
 
     /// Reads the next thing from what was kept and `input`, which is advanced. `None`: more is needed,
@@ -127,8 +137,11 @@ impl Decoder {
     fn continuation(&mut self, header: &Header, payload: &[u8]) -> Result<Option<Incoming>, Violation> {
         let fragments = self.fragments.as_mut().ok_or(Violation::Protocol)?;
         fragments.count += 1;
-        if fragments.data.len() + payload.len() > self.max || fragments.count > MAX_FRAGMENTS {
+        if fragments.data.len() + payload.len() > self.max {
             return Err(Violation::TooBig);
+        }
+        if fragments.count > self.max_fragments {
+            return Err(Violation::TooManyFragments);
         }
         fragments.data.extend_from_slice(payload);
         match self.fragments.take_if(|_| header.fin) {
@@ -201,5 +214,7 @@ fn check_close(payload: &[u8]) -> Result<(), Violation> {
     std::str::from_utf8(reason).map(|_| ()).map_err(|_| Violation::NotUtf8)
 }
 
+// By its path, so that examples/websocket_echo.rs can include this file.
 #[cfg(test)]
+#[path = "wire/tests.rs"]
 mod tests;

@@ -65,20 +65,18 @@ fn escape_value(value: &mut Value) {
     let _ = walk::<()>(value, &mut |map| Ok(escape_object(map)));
 }
 
-/// The arguments of a packet without attachments, in the vocabulary of rules.
-pub(super) fn escape(mut args: Vec<Json>) -> Vec<Json> {
-    for arg in &mut args {
-        if is_suspicious(arg.as_str())
-            && let Ok(mut value) = arg.to_value()
-        {
-            let before = value.clone();
-            escape_value(&mut value);
-            if value != before {
-                *arg = Json::from_value(&value);
-            }
+/// The arguments of a packet without attachments, in the vocabulary of rules. What looks like ours
+/// in so deep a nest that it cannot be escaped is refused.
+pub(super) fn escape(mut args: Vec<Json>) -> Result<Vec<Json>, Invalid> {
+    for arg in args.iter_mut().filter(|arg| is_suspicious(arg.as_str())) {
+        let mut value = arg.to_value().map_err(|_| Invalid)?;
+        let before = value.clone();
+        escape_value(&mut value);
+        if value != before {
+            *arg = Json::from_value(&value);
         }
     }
-    args
+    Ok(args)
 }
 
 /// The arguments of a packet with attachments, each in the place of its placeholder.

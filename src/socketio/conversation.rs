@@ -1,6 +1,9 @@
 //! What one session says: packets put together, checked, and handed to the right socket.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
 
 use super::hub::Hub;
 use super::packet::{self, Content, Incomplete, Invalid, Packet, Parsed};
@@ -8,9 +11,6 @@ use super::{Acknowledge, Event, Socket};
 use crate::engineio::{Conversation, Message, Reason, Session};
 use crate::json::Json;
 use crate::telemetry::metrics;
-
-/// Namespaces that one session may be in.
-const MAX_NAMESPACES: usize = 100;
 
 /// One session's sockets.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Talk {
 struct Inner {
     places: Vec<Place>,
     /// An event or ack whose attachments are still to come.
-    incomplete: Option<Incomplete>,
+    incomplete: Option<(Incomplete, Patience)>,
     over: bool,
 }
 
@@ -32,6 +32,28 @@ struct Place {
     namespace: Arc<str>,
     /// `None` where the server made the client leave: what it sent before it knew is ignored.
     socket: Option<Arc<Socket>>,
+}
+
+/// Ends the session when attachments take too long, unless it is dropped before.
+#[derive(Debug)]
+struct Patience(AbortHandle);
+
+impl Patience {
+    fn begin(session: &Arc<Session>, timeout: Duration) -> Patience {
+        let session = session.clone();
+        let task = tokio::spawn(async move {
+            tokio::time::sleep(timeout).await;
+            metrics::refused("socketio.attachment_timeout");
+            session.close(Reason::ForcedClose);
+        });
+        Patience(task.abort_handle())
+    }
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Inner {
@@ -46,13 +68,15 @@ pub(super) struct Handle(pub(super) Arc<Talk>);
 impl Conversation for Handle {
     fn message(&self, session: &Arc<Session>, message: Message) {
         let bytes = message.len();
-        let handled = match self.0.assemble(message) {
-            Ok(Some(packet)) => self.0.handle(session, packet, bytes),
-            Ok(None) => Ok(()),
-            Err(invalid) => Err(invalid),
-        };
-        if handled.is_err() {
-            session.close(Reason::ForcedClose);
+        // Node tells what is no packet from a packet at the wrong time.
+        match self
+            .0
+            .assemble(session, message)
+            .map(|packet| packet.map(|it| self.0.handle(session, it, bytes)))
+        {
+            Ok(None | Some(Ok(()))) => {}
+            Ok(Some(Err(Invalid))) => session.close(Reason::ForcedServerClose),
+            Err(Invalid) => session.close(Reason::ForcedClose),
         }
     }
 
@@ -90,17 +114,19 @@ impl Talk {
 
     /// Puts a packet together; `None` while attachments are missing. Text while they are due, and
     /// binary while none are, break the protocol.
-    fn assemble(&self, message: Message) -> Result<Option<Packet>, Invalid> {
+    fn assemble(&self, session: &Arc<Session>, message: Message) -> Result<Option<Packet>, Invalid> {
         let mut inner = self.inner();
-        let parsed = match (inner.incomplete.take(), message) {
-            (None, Message::Text(text)) => packet::parse(text, self.hub.max_attachments())?,
-            (Some(incomplete), Message::Binary(data)) => incomplete.add(data)?,
+        let (parsed, patience) = match (inner.incomplete.take(), message) {
+            (None, Message::Text(text)) => (packet::parse(text, self.hub.limits().attachments)?, None),
+            (Some((incomplete, patience)), Message::Binary(data)) => (incomplete.add(data)?, Some(patience)),
             _ => return Err(Invalid),
         };
         match parsed {
             Parsed::Whole(packet) => Ok(Some(packet)),
             Parsed::Incomplete(incomplete) => {
-                inner.incomplete = Some(incomplete);
+                let timeout = self.hub.limits().attachment_timeout;
+                let patience = patience.unwrap_or_else(|| Patience::begin(session, timeout));
+                inner.incomplete = Some((incomplete, patience));
                 Ok(None)
             }
         }
@@ -149,12 +175,12 @@ impl Talk {
             if inner.over {
                 return Ok(());
             }
-            let full = inner.places.len() >= MAX_NAMESPACES;
+            let full = inner.places.len() >= self.hub.limits().namespaces;
             match inner.place(&name) {
                 Some(Place { socket: Some(_), .. }) => return Err(Invalid),
                 Some(place) => place.socket = Some(socket.clone()),
                 None if full => {
-                    metrics::refused("namespaces_per_session");
+                    metrics::refused("socketio.max_namespaces");
                     return Err(Invalid);
                 }
                 None => inner.places.push(Place { namespace: name, socket: Some(socket.clone()) }),

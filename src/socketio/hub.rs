@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use arc_swap::ArcSwap;
+
 use super::conversation::{Handle, Talk};
 use super::namespace::Namespace;
-use super::{Command, Events, Socket, packet};
+use super::{Command, Events, Limits, Socket, packet};
 use crate::engineio::{Application, Conversation, Session};
 use crate::telemetry::metrics;
 
@@ -14,7 +16,7 @@ use crate::telemetry::metrics;
 pub struct Hub {
     events: Arc<dyn Events>,
     namespaces: RwLock<HashMap<Arc<str>, Arc<Namespace>>>,
-    max_attachments: AtomicUsize,
+    limits: ArcSwap<Limits>,
     busy: AtomicUsize,
 }
 
@@ -35,22 +37,22 @@ impl Application for Door {
 
 impl Hub {
     /// A hub without sockets that asks `events` what to do.
-    pub fn new(events: Arc<dyn Events>, max_attachments: usize) -> Hub {
+    pub fn new(events: Arc<dyn Events>, limits: Limits) -> Hub {
         Hub {
             events,
             namespaces: RwLock::default(),
-            max_attachments: AtomicUsize::new(max_attachments),
+            limits: ArcSwap::from_pointee(limits),
             busy: AtomicUsize::new(0),
         }
     }
 
-    /// Sets how many attachments a packet may have.
-    pub fn set_max_attachments(&self, max: usize) {
-        self.max_attachments.store(max, Ordering::Relaxed);
+    /// Sets the bounds that hold from now on.
+    pub fn set_limits(&self, limits: Limits) {
+        self.limits.store(Arc::new(limits));
     }
 
-    pub(super) fn max_attachments(&self) -> usize {
-        self.max_attachments.load(Ordering::Relaxed)
+    pub(super) fn limits(&self) -> arc_swap::Guard<Arc<Limits>> {
+        self.limits.load()
     }
 
     /// Whether connects, events or disconnects are being handled.

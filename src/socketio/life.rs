@@ -40,9 +40,12 @@ impl Socket {
     pub(super) fn start(self: &Arc<Self>) {
         self.life().working = true;
         let socket = self.clone();
+        let hold = self.hold_back();
         run(self.talk.hub(), async move {
             let hub = socket.talk.hub().clone();
-            match hub.events().connect(&hub, socket.clone()).await {
+            let admission = hub.events().connect(&hub, socket.clone()).await;
+            drop(hold);
+            match admission {
                 Ok(commands) => {
                     socket.admit();
                     for command in &commands {
@@ -57,6 +60,12 @@ impl Socket {
                 Err(refusal) => socket.refuse(&refusal),
             }
         });
+    }
+
+    /// Counts a connect or disconnect as being handled. As many of them as a session may have
+    /// namespaces hold it back: it could come and go faster than the rules can say.
+    fn hold_back(&self) -> Hold {
+        self.session.hold(self.session.options().max_payload / self.talk.hub().limits().namespaces.max(1))
     }
 
     fn admit(self: &Arc<Self>) {
@@ -125,7 +134,10 @@ impl Socket {
                     hub.events().event(&hub, self.clone(), event).await;
                     drop(hold);
                 }
-                Work::End(reason) => return hub.events().disconnect(&hub, self.clone(), reason).await,
+                Work::End(reason) => {
+                    let _hold = self.hold_back();
+                    return hub.events().disconnect(&hub, self.clone(), reason).await;
+                }
                 Work::Rest => return,
             }
         }

@@ -9,6 +9,7 @@ use super::binary;
 use super::{EventName, Outgoing};
 use crate::engineio::{Frame, Parcel, Utf8};
 use crate::json::Json;
+use crate::telemetry::metrics;
 
 /// A packet from a client.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +54,7 @@ pub(super) enum Parsed {
 pub(super) fn parse(text: Utf8, max_attachments: usize) -> Result<Parsed, Invalid> {
     let head = Head::parse(text.as_str())?;
     if head.attachments > max_attachments {
+        metrics::refused("socketio.max_attachments");
         return Err(Invalid);
     }
     if head.attachments > 0 {
@@ -121,13 +123,13 @@ impl<'a> Head<'a> {
             (b'1', None) if self.data.is_empty() => Content::Disconnect,
             (b'2' | b'5', id) => {
                 let (name, args) = event(whole, self.data)?;
-                let args = if binary { binary::attach(args, attachments)? } else { binary::escape(args) };
+                let args = if binary { binary::attach(args, attachments)? } else { binary::escape(args)? };
                 Content::Event { id: id.map(Into::into), name, args }
             }
             (b'3' | b'6', Some(id)) => {
                 let args: Vec<&RawValue> = serde_json::from_str(self.data).map_err(|_| Invalid)?;
                 let args = args.into_iter().map(|arg| Json::from_raw(whole, arg)).collect();
-                let args = if binary { binary::attach(args, attachments)? } else { binary::escape(args) };
+                let args = if binary { binary::attach(args, attachments)? } else { binary::escape(args)? };
                 Content::Ack { id: id.into(), args }
             }
             _ => return Err(Invalid),

@@ -15,9 +15,6 @@ use crate::engineio::{Handshake, Parcel, Sent, Session, Transport, random_id};
 use crate::json::Json;
 use crate::telemetry::metrics;
 
-/// Acks that one socket may owe us. One more is answered as if its time were up.
-const MAX_PENDING_ACKS: usize = 1_000;
-
 /// One client in one namespace. Its id is public and is not the session's.
 pub struct Socket {
     id: Arc<str>,
@@ -153,13 +150,13 @@ impl Socket {
     }
 
     /// Sends it an event and waits for the client's ack: its arguments, or `None` at the timeout
-    /// or when the socket is gone.
+    /// or when the socket is gone. One that owes too many is not asked: `None` at once.
     pub async fn emit_with_ack(&self, event: &Outgoing, timeout: Duration) -> Option<Vec<Json>> {
         let (sender, receiver) = oneshot::channel();
         let id = {
             let mut acks = lock(&self.acks);
-            if acks.waiting.len() >= MAX_PENDING_ACKS {
-                metrics::refused("pending_acks");
+            if acks.waiting.len() >= self.talk.hub().limits().pending_acks {
+                metrics::refused("socketio.max_pending_acks");
                 return None;
             }
             let id = acks.next;
@@ -218,6 +215,14 @@ impl Socket {
     pub(super) fn note_joined(&self, room: &Arc<str>) -> bool {
         let mut membership = lock(&self.rooms);
         if membership.closed || *room == self.id || membership.rooms.contains(room) {
+            return false;
+        }
+        if membership.rooms.len() >= self.talk.hub().limits().rooms {
+            metrics::refused("socketio.max_rooms");
+            tracing::warn!(
+                socket = &*self.id,
+                "a socket is in as many rooms as it may be: one more is not joined"
+            );
             return false;
         }
         membership.rooms.push(room.clone());

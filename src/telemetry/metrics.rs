@@ -61,6 +61,9 @@ metrics! {
     /// Sessions closed because their outgoing queue was full.
     pub fn slow_consumer[]() = counter("frontroom_slow_consumers_total").increment(1);
 
+    /// Times a client's events came faster than they were handled, so that it was not read from for a while.
+    pub fn held_back[]() = counter("frontroom_held_back_total").increment(1);
+
     /// Sessions ended, by reason.
     pub fn disconnect[reason]() = counter("frontroom_disconnects_total").increment(1);
 

@@ -30,6 +30,17 @@ pub fn connect(address: &str) -> TcpStream {
     stream
 }
 
+/// A connection whose own kernel buffers little: what is not read from it stays with the gateway.
+pub fn connect_narrow(address: &str) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    let address: std::net::SocketAddr = address.parse().expect("an address");
+    socket.connect(&address.into()).expect("the gateway listens");
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    stream
+}
+
 /// Writes a request; headers as `Name: value` lines.
 pub fn send(mut stream: &TcpStream, method: &str, target: &str, headers: &[&str], body: &[u8]) {
     let mut head = format!("{method} {target} HTTP/1.1\r\nHost: gateway.test\r\n");

@@ -10,6 +10,7 @@
 pub mod backend;
 pub mod gateway;
 pub mod http;
+pub mod polling;
 pub mod websocket;
 
 use std::time::{Duration, Instant};

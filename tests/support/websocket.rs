@@ -22,12 +22,32 @@ pub const HANDSHAKE: [&str; 4] = [
 impl WebSocket {
     /// Opens one; the gateway must answer 101.
     pub fn open(address: &str, target: &str) -> WebSocket {
-        let stream = http::connect(address);
+        WebSocket::open_on(http::connect(address), target)
+    }
+
+    /// Opens one on a connection.
+    pub fn open_on(stream: TcpStream, target: &str) -> WebSocket {
         http::send(&stream, "GET", target, &HANDSHAKE, b"");
         let answer = http::read(&stream);
         assert_eq!(answer.status, 101, "{answer:?}");
         assert_eq!(answer.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
         WebSocket(stream)
+    }
+
+    /// Opens a Socket.IO connection and joins the namespace `/`.
+    pub fn connect(address: &str) -> WebSocket {
+        WebSocket::join(http::connect(address)).0
+    }
+
+    /// The same on a connection, with the socket's id.
+    pub fn join(stream: TcpStream) -> (WebSocket, String) {
+        let mut socket = WebSocket::open_on(stream, "/socket.io/?EIO=4&transport=websocket");
+        assert!(socket.text().starts_with("0{"));
+        socket.send("40");
+        let connected = socket.text();
+        let id = connected.strip_prefix("40{\"sid\":\"").and_then(|rest| rest.split('"').next());
+        let id = id.unwrap_or_else(|| panic!("not connected: {connected}")).to_owned();
+        (socket, id)
     }
 
     /// Sends one masked frame with any first byte.
