@@ -1,9 +1,12 @@
 //! An Engine.IO server that sends every message back, over the same engine as the product.
-//! For conformance suites: `engine_echo ADDRESS PATH` (`127.0.0.1:3000 /engine.io`).
+//! For conformance suites: `engine_echo ADDRESS PATH [eio3]` (`127.0.0.1:3000 /engine.io`); with
+//! `eio3` clients of protocol version 3 are served as well.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use frontroom::body::Body;
@@ -13,7 +16,7 @@ use frontroom::engineio::{
     Application, Caller, Conversation, Engine, Frame, Message, Options, Parcel, Reason, Session,
 };
 use frontroom::headers::{Forwarded, TrustedProxies};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
@@ -47,7 +50,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:3000".into());
     let path = arguments.next().unwrap_or_else(|| "/engine.io".into());
     let millis = |millis| Some(value::Duration(Duration::from_millis(millis)));
-    let file = SocketIo { ping_interval: millis(300), ping_timeout: millis(200), ..SocketIo::default() };
+    let eio3 = Some(arguments.next().as_deref() == Some("eio3"));
+    let file =
+        SocketIo { eio3, ping_interval: millis(300), ping_timeout: millis(200), ..SocketIo::default() };
     let engine = Arc::new(Engine::new(Options::build(&file, &mut Problems::default()), Arc::new(Echo)));
     let listener = TcpListener::bind(address).await?;
     loop {
@@ -58,26 +63,36 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(stream: tokio::net::TcpStream, peer: SocketAddr, engine: Arc<Engine>, path: String) {
-    let service = service_fn(move |request| answer(engine.clone(), path.clone(), peer.ip(), request));
+    let switched = AtomicBool::new(false);
+    let service = service_fn(async |request| {
+        let response = answer(&engine, &path, peer.ip(), request).await;
+        switched.store(response.status() == StatusCode::SWITCHING_PROTOCOLS, Ordering::Relaxed);
+        Ok::<_, Infallible>(response)
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let _ = connection.await;
+    if switched.into_inner() {
+        // The suite of version 3 begins to listen for the open packet only after it has seen the
+        // 101. Nobody writes before this task rests, so they will not come at once.
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 async fn answer(
-    engine: Arc<Engine>,
-    path: String,
+    engine: &Engine,
+    path: &str,
     client: IpAddr,
     request: Request<hyper::body::Incoming>,
-) -> Result<Response<Body>, std::convert::Infallible> {
+) -> Response<Body> {
     if request.uri().path().trim_end_matches('/') != path {
         let mut response = Response::new(Body::Empty);
-        *response.status_mut() = http::StatusCode::NOT_FOUND;
-        return Ok(response);
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return response;
     }
     let forwarded = Forwarded::identify(client, false, request.headers(), &TrustedProxies::default());
     let caller = Caller { forwarded, request_id: String::new() };
-    Ok(engine.call(request.map(Body::Incoming), caller).await)
+    engine.call(request.map(Body::Incoming), caller).await
 }

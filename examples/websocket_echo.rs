@@ -75,8 +75,8 @@ fn switch(mut request: Request<hyper::body::Incoming>) -> Response<Empty<&'stati
 async fn echo(mut pipe: Pipe) {
     let end = loop {
         match pipe.read().await {
-            Ok(Incoming::Message(Message::Text(text))) => pipe.push(&Frame::packet(text.as_str())),
-            Ok(Incoming::Message(Message::Binary(data))) => pipe.push(&Frame::binary(&data)),
+            Ok(Incoming::Message(Message::Text(text))) => pipe.push(Frame::packet(text.as_str()).websocket()),
+            Ok(Incoming::Message(Message::Binary(data))) => pipe.push(Frame::binary(&data).websocket()),
             Ok(_) => {}
             Err(end) => break end,
         }

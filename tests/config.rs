@@ -195,6 +195,7 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
     assert_eq!(socketio.max_rooms, Some(defaults::MAX_ROOMS));
     assert_eq!(socketio.max_pending_acks, Some(defaults::MAX_PENDING_ACKS));
     assert_eq!(socketio.transports.as_ref().unwrap().0, defaults::TRANSPORTS);
+    assert_eq!(socketio.eio3, Some(defaults::EIO3));
     assert_eq!(socketio.send_queue.max_bytes.unwrap().0, defaults::SEND_QUEUE_MAX_BYTES);
     assert_eq!(socketio.send_queue.on_full, config::file::OnFull::default());
     assert_eq!(file.taps[1].namespace.as_deref(), Some(defaults::TAP_NAMESPACE));

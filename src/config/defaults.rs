@@ -62,6 +62,8 @@ pub const MAX_ROOMS: usize = 10_000;
 pub const MAX_PENDING_ACKS: usize = 1_000;
 /// `socketio.transports`.
 pub const TRANSPORTS: [Transport; 2] = [Transport::Polling, Transport::Websocket];
+/// `socketio.eio3`.
+pub const EIO3: bool = false;
 /// `socketio.send_queue.max_bytes`, in bytes.
 pub const SEND_QUEUE_MAX_BYTES: u64 = 1_000_000;
 

@@ -203,6 +203,9 @@ pub struct SocketIo {
     pub max_pending_acks: Option<usize>,
     /// Transports on offer. Default `[polling, websocket]`.
     pub transports: Option<OneOrMany<Transport>>,
+    /// Whether clients 1.x and 2.x (Engine.IO protocol 3) are served too. Their `socket.id` is, or ends
+    /// with, the session's id, which they compute themselves: show it to nobody else. Default false.
+    pub eio3: Option<bool>,
     /// Each session's outgoing queue.
     pub send_queue: SendQueue,
     /// Rule for a client that joins the namespace `/`.

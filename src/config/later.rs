@@ -33,7 +33,6 @@ const KEYS: &[(&str, &str, Idle)] = &[
     ("Credentials", "on_expiry", Is("disconnect")),
     ("Credentials", "public", Never),
     ("Credentials", "require", Is("none")),
-    ("SocketIo", "eio3", Is("false")),
     ("SocketIo", "max_sockets_per_user", Is("0")),
     ("SocketIo", "recovery", Disabled),
     ("Rule", "schema", Never),

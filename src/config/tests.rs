@@ -273,7 +273,7 @@ fn values_of_later_keys_that_change_nothing_are_accepted() {
     file(
         "listen: {address: 0.0.0.0:4000, proxy_protocol: false, tls: }\n\
          credentials: {require: none, on_expiry: disconnect}\n\
-         socketio: {eio3: false, max_sockets_per_user: 0, recovery: {enabled: false, max_disconnection: 2m}}\n\
+         socketio: {max_sockets_per_user: 0, recovery: {enabled: false, max_disconnection: 2m}}\n\
          cluster:\n",
     );
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 
+use super::dialect::Payload;
 use super::registry::Crowded;
 use crate::body::Body;
 
@@ -20,7 +21,7 @@ pub enum Refusal {
     BadRequest,
     /// The policy forbids it.
     Forbidden,
-    /// `EIO` is not 4.
+    /// `EIO` is not a version on offer.
     UnsupportedVersion,
 }
 
@@ -104,8 +105,9 @@ pub(super) fn empty(status: StatusCode) -> Response<Body> {
 }
 
 /// The answer of a GET.
-pub(super) fn packets(body: Bytes) -> Response<Body> {
-    no_store(respond(StatusCode::OK, "text/plain; charset=UTF-8", body))
+pub(super) fn packets(payload: Payload) -> Response<Body> {
+    let kind = if payload.binary { "application/octet-stream" } else { "text/plain; charset=UTF-8" };
+    no_store(respond(StatusCode::OK, kind, payload.bytes))
 }
 
 /// The answer of a POST.

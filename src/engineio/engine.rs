@@ -16,6 +16,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use sha1::{Digest, Sha1};
 
 use super::answer::{self, Refusal};
+use super::dialect::{Dialect, Protocol};
 use super::frame::Frame;
 use super::pipe::Pipe;
 use super::queue::Parcel;
@@ -51,6 +52,7 @@ pub struct Engine {
 /// A request whose `transport` and `sid` were understood.
 struct Checked {
     transport: Transport,
+    dialect: Dialect,
     session: Option<Arc<Session>>,
 }
 
@@ -104,7 +106,7 @@ impl Engine {
             (Some(session), Method::GET) => polling::get(&session).await,
             (Some(session), Method::POST) => polling::post(&session, request).await,
             (Some(_), _) => answer::empty(StatusCode::INTERNAL_SERVER_ERROR),
-            (None, _) => self.open_polling(&request, query, caller),
+            (None, _) => self.open_polling(&request, query, caller, checked.dialect),
         }
     }
 
@@ -133,50 +135,50 @@ impl Engine {
         if upgrade != (transport == Transport::Websocket) {
             return Err(Refusal::BadRequest);
         }
-        if session.is_none() && query.get("EIO") != Some("4") {
-            return Err(Refusal::UnsupportedVersion);
-        }
+        let dialect = match &session {
+            Some(session) => session.dialect,
+            None => dialect(query, options.eio3)?,
+        };
         if upgrade && !acceptable(request) {
             return Err(Refusal::BadRequest);
         }
-        Ok(Checked { transport, session })
+        Ok(Checked { transport, dialect, session })
     }
 
-    fn open_polling(&self, request: &Request<Body>, query: Query, caller: Caller) -> Response<Body> {
-        let session = match self.open(Transport::Polling, handshake(request, query, caller)) {
-            Ok(session) => session,
-            Err(crowded) => return answer::crowded(crowded),
-        };
-        let mut body = bytes::BytesMut::new();
-        self.open_packet(&session).polling(&mut body);
-        answer::packets(body.freeze())
+    fn open_polling(
+        &self,
+        request: &Request<Body>,
+        query: Query,
+        caller: Caller,
+        dialect: Dialect,
+    ) -> Response<Body> {
+        match self.open(Transport::Polling, dialect, handshake(request, query, caller)) {
+            Ok(session) => answer::packets(dialect.payload(&[open_packet(&session)])),
+            Err(crowded) => answer::crowded(crowded),
+        }
     }
 
-    fn open(&self, transport: Transport, handshake: Handshake) -> Result<Arc<Session>, Crowded> {
+    fn open(
+        &self,
+        transport: Transport,
+        dialect: Dialect,
+        handshake: Handshake,
+    ) -> Result<Arc<Session>, Crowded> {
         let options = self.options.load_full();
         let session = Arc::new(Session::new(
             random_id(),
             transport,
+            dialect,
             handshake,
             options,
             Arc::downgrade(&self.registry),
         ));
         self.registry.insert(&session)?;
+        if transport == Transport::Websocket {
+            session.send(&Parcel::new(open_packet(&session), false));
+        }
         session.begin(self.application.open(&session));
         Ok(session)
-    }
-
-    fn open_packet(&self, session: &Session) -> Frame {
-        let options = session.options();
-        let upgradable = session.transport() == Transport::Polling && options.websocket;
-        Frame::packet(&format!(
-            r#"0{{"sid":"{}","upgrades":[{}],"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
-            session.id(),
-            if upgradable { "\"websocket\"" } else { "" },
-            options.ping_interval.as_millis(),
-            options.ping_timeout.as_millis(),
-            options.max_payload,
-        ))
     }
 
     /// Answers 101 and goes on behind it: a new session, an upgrade, or nothing at all.
@@ -192,11 +194,11 @@ impl Engine {
         let options = self.options.load_full();
         let pipe = move |upgraded| Pipe::new(upgraded, options.max_payload, options.max_fragments);
         let Some(session) = checked.session else {
-            let session = match self.open(checked.transport, handshake(&request, query, caller)) {
-                Ok(session) => session,
-                Err(crowded) => return answer::crowded(crowded),
-            };
-            session.send(&Parcel::new(self.open_packet(&session), false));
+            let session =
+                match self.open(checked.transport, checked.dialect, handshake(&request, query, caller)) {
+                    Ok(session) => session,
+                    Err(crowded) => return answer::crowded(crowded),
+                };
             tokio::spawn(async move {
                 match upgrade.await {
                     Ok(upgraded) => websocket::run(session, pipe(upgraded)).await,
@@ -217,6 +219,31 @@ impl Engine {
         });
         response
     }
+}
+
+/// The dialect a handshake asks for. What does not say version 4 means 3, as in Node.
+fn dialect(query: &Query, eio3: bool) -> Result<Dialect, Refusal> {
+    let protocol = match query.get("EIO") {
+        Some("4") => Protocol::V4,
+        _ if !eio3 => return Err(Refusal::UnsupportedVersion),
+        // Polling by script tags, for browsers without CORS.
+        _ if query.get("j").is_some() => return Err(Refusal::BadRequest),
+        _ => Protocol::V3,
+    };
+    Ok(Dialect { protocol, base64: query.get("b64").is_some_and(|b64| !b64.is_empty()) })
+}
+
+fn open_packet(session: &Session) -> Frame {
+    let options = session.options();
+    let upgradable = session.transport() == Transport::Polling && options.websocket;
+    Frame::packet(&format!(
+        r#"0{{"sid":"{}","upgrades":[{}],"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+        session.id(),
+        if upgradable { "\"websocket\"" } else { "" },
+        options.ping_interval.as_millis(),
+        options.ping_timeout.as_millis(),
+        options.max_payload,
+    ))
 }
 
 /// The decoded query, in order.

@@ -61,12 +61,27 @@ impl Frame {
         self.bytes.clone()
     }
 
+    /// Whether it is a binary message.
+    pub(super) fn is_binary(&self) -> bool {
+        self.binary
+    }
+
+    /// What is in the WebSocket frame: the packet's text, or a binary message's data.
+    pub(super) fn payload(&self) -> &[u8] {
+        self.bytes.get(usize::from(self.header)..).unwrap_or_default()
+    }
+
+    /// The same, sharing its memory.
+    pub(super) fn shared_payload(&self) -> Bytes {
+        self.bytes.slice_ref(self.payload())
+    }
+
     /// Appends the packet to a polling body.
     pub(super) fn polling(&self, body: &mut BytesMut) {
         if !body.is_empty() {
             body.put_u8(SEPARATOR);
         }
-        let payload = self.bytes.get(usize::from(self.header)..).unwrap_or_default();
+        let payload = self.payload();
         if self.binary {
             body.put_u8(b'b');
             body.extend_from_slice(STANDARD.encode(payload).as_bytes());
@@ -77,7 +92,7 @@ impl Frame {
 
     /// What [`polling`](Self::polling) would append, in bytes.
     pub(super) fn polling_len(&self) -> usize {
-        let payload = self.bytes.len() - usize::from(self.header);
+        let payload = self.payload().len();
         1 + if self.binary { 1 + payload.div_ceil(3) * 4 } else { payload }
     }
 }

@@ -1,14 +1,16 @@
-//! Engine.IO protocol v4: transports and sessions. Knows no Socket.IO.
+//! Engine.IO protocol v4, and v3 on request: transports and sessions. Knows no Socket.IO.
 //!
 //! A request comes in through [`Engine::call`], which checks it in Node's order and hands it to
 //! `polling` or `websocket`. Both move bytes between a client and a [`Session`], whose
 //! [`Conversation`] is the application.
 
 mod answer;
+mod dialect;
 mod engine;
 mod frame;
 mod handshake;
 mod hold;
+mod legacy;
 mod options;
 mod packet;
 mod pipe;
@@ -22,6 +24,7 @@ mod websocket;
 mod wire;
 
 pub use answer::{Refusal, refuse, refuse_websocket};
+pub use dialect::Protocol;
 pub use engine::{Application, Caller, Engine, is_websocket};
 pub use frame::Frame;
 pub use handshake::Handshake;

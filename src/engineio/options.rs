@@ -32,6 +32,8 @@ pub struct Options {
     pub polling: bool,
     /// Whether WebSocket is on offer.
     pub websocket: bool,
+    /// Whether clients of protocol version 3 are served.
+    pub eio3: bool,
     /// Bytes that may wait for a slow client.
     pub max_queue: usize,
     /// Whether volatile events give way before a slow client is disconnected.
@@ -60,6 +62,7 @@ impl Options {
             max_sessions_per_ip: file.max_sessions_per_ip.unwrap_or(defaults::MAX_SESSIONS_PER_IP),
             polling: offers(Transport::Polling),
             websocket: offers(Transport::Websocket),
+            eio3: file.eio3.unwrap_or(defaults::EIO3),
             max_queue: size(file.send_queue.max_bytes, defaults::SEND_QUEUE_MAX_BYTES),
             drop_volatile: file.send_queue.on_full == OnFull::DropVolatileThenDisconnect,
         };

@@ -61,8 +61,10 @@ pub(super) enum Packet {
     Close,
     Pong,
     Upgrade,
-    /// `2probe`, the only ping a client sends.
+    /// `2probe`, the only ping a client sends in version 4.
     Probe,
+    /// `2`, which only version 3 lets a client send.
+    Ping,
     Message(Message),
 }
 

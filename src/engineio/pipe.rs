@@ -12,7 +12,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frame::{Frame, put_header};
+use super::frame::put_header;
 use super::wire::{Decoder, Incoming, OPCODE_CLOSE, OPCODE_PONG, Violation};
 
 /// Bytes read at once, on the stack: an idle connection holds no read buffer.
@@ -58,9 +58,9 @@ impl Pipe {
         self.out.is_empty()
     }
 
-    /// Adds a frame to what is to be written.
-    pub(super) fn push(&mut self, frame: &Frame) {
-        self.out.push_back(frame.websocket());
+    /// Adds a finished frame, or a piece of one, to what is to be written.
+    pub(super) fn push(&mut self, frame: Bytes) {
+        self.out.push_back(frame);
     }
 
     fn push_control(&mut self, opcode: u8, payload: &[u8]) {

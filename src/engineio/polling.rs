@@ -3,23 +3,29 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::Reason;
 use super::answer::{self, Refusal};
-use super::frame::SEPARATOR;
-use super::packet::{Packet, parse_payload};
+use super::dialect::Protocol;
+use super::frame::Frame;
+use super::packet::Packet;
 use super::session::{Farewell, Session, Transport};
 use crate::body::Body;
 use crate::telemetry::metrics;
 
 /// What a GET answers at most, unless a single packet is larger. The rest stays for the next.
 const MAX_ANSWER: usize = 1_000_000;
+
+/// The packet that ends a session.
+const CLOSE: &str = "1";
+/// The packet that only ends a GET.
+const NOOP: &str = "6";
 
 /// How long a GET without news is held while a WebSocket is probing. Not at all would be a busy
 /// loop for a client behind a box that swallows the probe's frames.
@@ -32,7 +38,7 @@ const CROSSING: Duration = Duration::from_millis(30);
 #[derive(Debug)]
 enum Turn {
     /// Packets, or the end of the session with the last of them.
-    Body(BytesMut),
+    Packets(Vec<Frame>),
     /// A WebSocket is probing.
     Probing,
     /// The WebSocket has taken over.
@@ -89,22 +95,55 @@ pub(super) async fn get(session: &Arc<Session>) -> Response<Body> {
     let turn = match poll_fn(|cx| session.poll_turn(cx, false)).await {
         Turn::Probing => tokio::time::timeout(PROBE_HOLD, poll_fn(|cx| session.poll_turn(cx, true)))
             .await
-            .unwrap_or_else(|_| Turn::Body(BytesMut::from("6"))),
+            .unwrap_or_else(|_| Turn::Packets(vec![Frame::packet(NOOP)])),
         turn => turn,
     };
     exchange.complete = true;
     drop(exchange);
     match turn {
-        // A client that finds the session closed on arrival gets a noop before the farewell.
-        Turn::Body(body) if !arrived_open && body.as_ref() == b"1" => {
-            answer::packets(Bytes::from_static(b"6\x1e1"))
+        Turn::Packets(mut frames) => {
+            // A client that finds the session closed on arrival gets a noop before the farewell.
+            if let [only] = frames.as_slice()
+                && !arrived_open
+                && only.payload() == CLOSE.as_bytes()
+            {
+                frames.insert(0, Frame::packet(NOOP));
+            }
+            answer::packets(session.dialect.payload(&frames))
         }
-        Turn::Body(body) => answer::packets(body.freeze()),
         Turn::Probing | Turn::Upgraded => answer::refuse(Refusal::BadRequest),
     }
 }
 
 impl Session {
+    /// Keeps back what is sent until [`uncork`](Self::uncork): the answers to a POST's packets go
+    /// out in one GET.
+    pub(super) fn cork(&self) {
+        self.state().corked = true;
+    }
+
+    /// Lets go what was kept back, after the POST itself was answered: this task runs when the one
+    /// that answers rests. Clients exist that are lost between the two (python-engineio stops
+    /// sending when an answer makes it leave while it still waits for the POST's).
+    pub(super) fn uncork(self: &Arc<Self>) {
+        let waits = {
+            let mut state = self.state();
+            state.corked = !state.queue.is_empty();
+            state.corked
+        };
+        if waits {
+            let session = self.clone();
+            tokio::spawn(async move {
+                let writer = {
+                    let mut state = session.state();
+                    state.corked = false;
+                    state.writer.take()
+                };
+                writer.into_iter().for_each(Waker::wake);
+            });
+        }
+    }
+
     fn has_left_without_a_get(&self) -> bool {
         let state = self.state();
         !state.getting && state.ended.is_some_and(|ended| ended.farewell == Farewell::Left)
@@ -119,30 +158,20 @@ impl Session {
             state.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let mut body = BytesMut::new();
-        let mut frames = 0;
-        state.queue.take(MAX_ANSWER, |frame| {
-            if frames == 0 {
-                body.reserve(frame.polling_len());
-            }
-            frames += 1;
-            frame.polling(&mut body);
-        });
+        let mut frames = Vec::new();
+        state.queue.take(MAX_ANSWER, |frame| frames.push(frame.clone()));
         state.queue.written();
         if let Some(ended) = state.ended
             && state.queue.is_empty()
         {
-            if !body.is_empty() {
-                body.extend_from_slice(&[SEPARATOR]);
-            }
             // A client that said goodbye itself needs no close packet.
-            body.extend_from_slice(if ended.farewell == Farewell::Left { b"6" } else { b"1" });
+            frames.push(Frame::packet(if ended.farewell == Farewell::Left { NOOP } else { CLOSE }));
             drop(state);
             self.forget();
-            return Poll::Ready(Turn::Body(body));
+            return Poll::Ready(Turn::Packets(frames));
         }
-        if frames > 0 {
-            return Poll::Ready(Turn::Body(body));
+        if !frames.is_empty() {
+            return Poll::Ready(Turn::Packets(frames));
         }
         if state.probing && !held {
             return Poll::Ready(Turn::Probing);
@@ -208,7 +237,8 @@ pub(super) async fn post(session: &Arc<Session>, request: Request<Body>) -> Resp
         return answer::empty(StatusCode::BAD_REQUEST);
     }
     let mut exchange = Exchange { session, post: true, complete: false };
-    if is_binary(&parts.headers) {
+    let binary = is_binary(&parts.headers);
+    if binary && session.protocol() == Protocol::V4 {
         return answer::empty(StatusCode::BAD_REQUEST);
     }
     if !session.heard() {
@@ -223,7 +253,7 @@ pub(super) async fn post(session: &Arc<Session>, request: Request<Body>) -> Resp
         }
     };
     session.cork();
-    let outcome = handle(session, body);
+    let outcome = handle(session, body, binary);
     session.uncork();
     exchange.complete = true;
     if session.has_left_without_a_get() {
@@ -243,16 +273,17 @@ pub(super) async fn post(session: &Arc<Session>, request: Request<Body>) -> Resp
     }
 }
 
-fn handle(session: &Arc<Session>, body: Bytes) -> Result<(), Reason> {
+fn handle(session: &Arc<Session>, body: Bytes, binary: bool) -> Result<(), Reason> {
     session.heard();
-    if memchr::memchr_iter(SEPARATOR, &body).count() >= session.options().max_packets {
-        metrics::refused("socketio.max_packets_per_post");
-        return Err(Reason::ParseError);
-    }
-    for packet in parse_payload(body) {
+    for (index, packet) in session.dialect.packets(body, binary).enumerate() {
+        if index >= session.options().max_packets {
+            metrics::refused("socketio.max_packets_per_post");
+            return Err(Reason::ParseError);
+        }
         match packet {
             Ok(Packet::Message(message)) => session.receive(message),
             Ok(Packet::Pong) => session.pong(),
+            Ok(Packet::Ping) => session.ping(),
             Ok(Packet::Close) => {
                 session.end(Reason::TransportClose, Farewell::Left);
                 return Ok(());

@@ -1,4 +1,4 @@
-//! The heartbeat's arithmetic (engine.io-protocol v4, "Heartbeat"): when to ping, when to give up.
+//! The heartbeat's arithmetic (engine.io-protocol v3 and v4, "Heartbeat"): when to ping, when to give up.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,8 @@ const LATENESS: Duration = Duration::from_millis(20);
 pub(super) struct Pulse {
     interval: Duration,
     timeout: Duration,
+    /// The client is the one who pings.
+    listening: bool,
     /// When the next ping is due, while none is unanswered.
     next_ping: Instant,
     /// When the unanswered ping was sent.
@@ -31,7 +33,12 @@ pub(super) enum Beat {
 
 impl Pulse {
     pub(super) fn new(now: Instant, interval: Duration, timeout: Duration) -> Pulse {
-        Pulse { interval, timeout, next_ping: now + interval, asked: None, heard: now }
+        Pulse { interval, timeout, listening: false, next_ping: now + interval, asked: None, heard: now }
+    }
+
+    /// For version 3, where the client pings each `interval`: only waits for it.
+    pub(super) fn listening(now: Instant, interval: Duration, timeout: Duration) -> Pulse {
+        Pulse { listening: true, ..Pulse::new(now, interval, timeout) }
     }
 
     /// Anything that came from the client is life, a pong or not.
@@ -51,6 +58,9 @@ impl Pulse {
     }
 
     fn deadline(&self) -> Option<Instant> {
+        if self.listening {
+            return Some(self.heard + self.interval + self.timeout);
+        }
         self.asked.map(|asked| asked.max(self.heard) + self.timeout)
     }
 
@@ -59,6 +69,9 @@ impl Pulse {
     pub(super) fn beat(&mut self, now: Instant) -> Beat {
         if self.expired(now) {
             return Beat::Expired;
+        }
+        if self.listening {
+            return Beat::Wait(self.heard + self.interval + self.timeout);
         }
         let due = self.asked.map_or(self.next_ping, |asked| asked + self.interval);
         let ping = now >= due;
@@ -112,6 +125,18 @@ mod tests {
         pulse.pong(t0 + ms(310));
         assert_eq!(pulse.beat(t0 + ms(500)), Beat::Wait(t0 + ms(610)));
         assert_eq!(pulse.beat(t0 + ms(610)), Beat::Ping(t0 + ms(810)));
+    }
+
+    #[test]
+    fn a_client_that_pings_is_only_listened_to() {
+        let t0 = Instant::now();
+        let mut pulse = Pulse::listening(t0, INTERVAL, TIMEOUT);
+        assert_eq!(pulse.beat(t0), Beat::Wait(t0 + ms(500)));
+        pulse.heard(t0 + ms(300));
+        assert_eq!(pulse.beat(t0 + ms(500)), Beat::Wait(t0 + ms(800)));
+        assert!(!pulse.expired(t0 + ms(799)));
+        assert!(pulse.expired(t0 + ms(800)));
+        assert_eq!(pulse.beat(t0 + ms(800)), Beat::Expired);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::task::AbortHandle;
 
+use super::dialect::{Dialect, Protocol};
 use super::frame::Frame;
 use super::packet::Message;
 use super::pulse::{Beat, Pulse};
@@ -36,6 +37,8 @@ impl Transport {
 /// The application's side of one session. Its methods are called in the order things happened,
 /// and must not block.
 pub trait Conversation: Send + Sync {
+    /// The session is open, and its open packet goes out first. Called once, before anything else.
+    fn opened(&self, _session: &Arc<Session>) {}
     /// A message came.
     fn message(&self, session: &Arc<Session>, message: Message);
     /// The session moved from polling to WebSocket.
@@ -48,6 +51,7 @@ pub trait Conversation: Send + Sync {
 /// session polls.
 pub struct Session {
     id: Arc<str>,
+    pub(super) dialect: Dialect,
     handshake: Handshake,
     options: Arc<Options>,
     registry: Weak<Registry>,
@@ -121,11 +125,16 @@ impl Session {
     pub(super) fn new(
         id: Arc<str>,
         transport: Transport,
+        dialect: Dialect,
         handshake: Handshake,
         options: Arc<Options>,
         registry: Weak<Registry>,
     ) -> Session {
         let now = Instant::now();
+        let pulse = match dialect.protocol {
+            Protocol::V4 => Pulse::new,
+            Protocol::V3 => Pulse::listening,
+        };
         let state = State {
             transport,
             ended: None,
@@ -137,12 +146,13 @@ impl Session {
             corked: false,
             probing: false,
             congested: false,
-            pulse: Pulse::new(now, options.ping_interval, options.ping_timeout),
+            pulse: pulse(now, options.ping_interval, options.ping_timeout),
             admit_by: Some(now + options.connect_timeout),
             held: 0,
         };
         Session {
             id,
+            dialect,
             handshake,
             options,
             registry,
@@ -152,8 +162,8 @@ impl Session {
         }
     }
 
-    /// The session's id.
-    pub(super) fn id(&self) -> &Arc<str> {
+    /// The session's id: a credential, to be shown to its own client only.
+    pub fn id(&self) -> &Arc<str> {
         &self.id
     }
 
@@ -185,6 +195,9 @@ impl Session {
     pub(super) fn begin(self: &Arc<Self>, conversation: Box<dyn Conversation>) {
         let _ = self.conversation.set(conversation);
         let _ = self.heartbeat.set(tokio::spawn(self.clone().keep_alive()).abort_handle());
+        if let Some(conversation) = self.conversation.get() {
+            conversation.opened(self);
+        }
     }
 
     /// Tells the application that the WebSocket has taken over.
@@ -230,34 +243,6 @@ impl Session {
                 self.end(Reason::SlowConsumer, Farewell::Drop);
                 Sent::Gone
             }
-        }
-    }
-
-    /// Keeps back what is sent until [`uncork`](Self::uncork): the answers to a POST's packets go
-    /// out in one GET.
-    pub(super) fn cork(&self) {
-        self.state().corked = true;
-    }
-
-    /// Lets go what was kept back, after the POST itself was answered: this task runs when the one
-    /// that answers rests. Clients exist that are lost between the two (python-engineio stops
-    /// sending when an answer makes it leave while it still waits for the POST's).
-    pub(super) fn uncork(self: &Arc<Self>) {
-        let waits = {
-            let mut state = self.state();
-            state.corked = !state.queue.is_empty();
-            state.corked
-        };
-        if waits {
-            let session = self.clone();
-            tokio::spawn(async move {
-                let writer = {
-                    let mut state = session.state();
-                    state.corked = false;
-                    state.writer.take()
-                };
-                writer.into_iter().for_each(Waker::wake);
-            });
         }
     }
 

@@ -68,7 +68,7 @@ pub(super) async fn upgrade(session: Arc<Session>, mut pipe: Pipe) {
 /// `2probe` is answered by `3probe`; `5` confirms.
 async fn probe(pipe: &mut Pipe) -> Option<()> {
     let Some(Packet::Probe) = next_packet(pipe).await else { return None };
-    pipe.push(&Frame::packet("3probe"));
+    pipe.push(Frame::packet("3probe").websocket());
     pipe.flush().await.ok()?;
     let Some(Packet::Upgrade) = next_packet(pipe).await else { return None };
     Some(())
@@ -77,6 +77,7 @@ async fn probe(pipe: &mut Pipe) -> Option<()> {
 async fn next_packet(pipe: &mut Pipe) -> Option<Packet> {
     loop {
         match pipe.read().await.ok()? {
+            // What is said here is the same in all versions.
             Incoming::Message(Message::Text(text)) => return Packet::parse(text).ok(),
             Incoming::Message(Message::Binary(_)) => return None,
             _ => {}
@@ -138,22 +139,16 @@ fn poll_out(cx: &mut Context<'_>, session: &Session, pipe: &mut Pipe) -> Poll<Ov
             state.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        state.queue.take(BATCH, |frame| pipe.push(frame));
+        state.queue.take(BATCH, |frame| session.dialect.websocket(frame, |bytes| pipe.push(bytes)));
     }
 }
 
 fn handle(session: &Arc<Session>, incoming: Incoming) -> Result<(), Over> {
-    let text = match incoming {
-        Incoming::Message(Message::Text(text)) => text,
-        Incoming::Message(binary) => {
-            session.receive(binary);
-            return Ok(());
-        }
-        _ => return Ok(()),
-    };
-    match Packet::parse(text) {
+    let Incoming::Message(message) = incoming else { return Ok(()) };
+    match session.dialect.packet(message) {
         Ok(Packet::Message(message)) => session.receive(message),
         Ok(Packet::Pong) => session.pong(),
+        Ok(Packet::Ping) => session.ping(),
         Ok(Packet::Close) => return Err(Over::Pipe(Broken::Closed)),
         Ok(Packet::Probe | Packet::Upgrade) | Err(_) => {
             session.end(Reason::ParseError, Farewell::Drop);
@@ -168,7 +163,7 @@ impl Session {
     fn take_last(&self, pipe: &mut Pipe) -> bool {
         let mut state = self.state();
         let any = !state.queue.is_empty();
-        state.queue.take(BATCH, |frame| pipe.push(frame));
+        state.queue.take(BATCH, |frame| self.dialect.websocket(frame, |bytes| pipe.push(bytes)));
         any
     }
 

@@ -7,8 +7,8 @@ use tokio::task::AbortHandle;
 
 use super::hub::Hub;
 use super::packet::{self, Content, Incomplete, Invalid, Packet, Parsed};
-use super::{Acknowledge, Event, Socket};
-use crate::engineio::{Conversation, Message, Reason, Session};
+use super::{Acknowledge, Event, Socket, legacy};
+use crate::engineio::{Conversation, Message, Protocol, Reason, Session};
 use crate::json::Json;
 use crate::telemetry::metrics;
 
@@ -66,6 +66,13 @@ impl Inner {
 pub(super) struct Handle(pub(super) Arc<Talk>);
 
 impl Conversation for Handle {
+    fn opened(&self, session: &Arc<Session>) {
+        if session.protocol() == Protocol::V3 {
+            // The first packet of a session breaks no rule.
+            let _ = self.0.handle(session, legacy::unsaid_connect(), 0);
+        }
+    }
+
     fn message(&self, session: &Arc<Session>, message: Message) {
         let bytes = message.len();
         // Node tells what is no packet from a packet at the wrong time.
@@ -133,8 +140,11 @@ impl Talk {
     }
 
     fn handle(self: &Arc<Self>, session: &Arc<Session>, packet: Packet, bytes: usize) -> Result<(), Invalid> {
-        let namespace = packet.namespace;
-        match packet.body {
+        let Packet { namespace, body } = match session.protocol() {
+            Protocol::V4 => packet,
+            Protocol::V3 => legacy::translate(packet, session.handshake()),
+        };
+        match body {
             Content::Connect { auth } => self.connect(session, namespace, auth),
             Content::Disconnect => {
                 if let Some(socket) = self.take(&namespace) {
@@ -165,7 +175,7 @@ impl Talk {
         auth: Option<Json>,
     ) -> Result<(), Invalid> {
         let Some(captures) = self.hub.events().namespace(&name) else {
-            session.send(&packet::connect_error_parcel(&name, "Invalid namespace", None));
+            refuse(session, &name, "Invalid namespace", None);
             return Ok(());
         };
         let auth = auth.unwrap_or_else(|| Json::from_static("{}"));
@@ -226,6 +236,15 @@ impl Talk {
             None => false,
         }
     }
+}
+
+/// Refuses a CONNECT.
+pub(super) fn refuse(session: &Arc<Session>, namespace: &str, message: &str, data: Option<&Json>) {
+    let parcel = match session.protocol() {
+        Protocol::V4 => packet::connect_error_parcel,
+        Protocol::V3 => legacy::connect_error_parcel,
+    };
+    session.send(&parcel(namespace, message, data));
 }
 
 impl Place {

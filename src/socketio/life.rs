@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Waker};
 
-use super::{Event, Hub, Refusal, Socket, packet};
+use super::{Event, Hub, Refusal, Socket, conversation};
 use crate::engineio::{Hold, Reason};
 
 /// Where a socket is in its life.
@@ -87,8 +87,7 @@ impl Socket {
             }
         }
         self.talk.forget(self);
-        let parcel = packet::connect_error_parcel(self.namespace(), &refusal.message, refusal.data.as_ref());
-        self.session.send(&parcel);
+        conversation::refuse(&self.session, self.namespace(), &refusal.message, refusal.data.as_ref());
     }
 
     /// Queues an event behind those that came before it.

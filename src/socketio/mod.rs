@@ -1,11 +1,13 @@
-//! Socket.IO protocol v5 on top of [`engineio`](crate::engineio): namespaces, sockets, rooms, acks,
-//! binary attachments. Knows no REST: what happens on an event is asked of [`Events`].
+//! Socket.IO protocol v5, and v4 on request, on top of [`engineio`](crate::engineio): namespaces,
+//! sockets, rooms, acks, binary attachments. Knows no REST: what happens on an event is asked of
+//! [`Events`].
 
 mod binary;
 mod command;
 mod conversation;
 mod events;
 mod hub;
+mod legacy;
 mod life;
 mod limits;
 mod namespace;

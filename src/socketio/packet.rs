@@ -172,7 +172,7 @@ pub fn is_reserved(name: &str) -> bool {
 }
 
 /// `/` is not written, any other namespace with a comma behind it.
-fn prefix(namespace: &str) -> [&str; 2] {
+pub(super) fn prefix(namespace: &str) -> [&str; 2] {
     if namespace == "/" { ["", ""] } else { [namespace, ","] }
 }
 

@@ -10,12 +10,12 @@ use tokio::sync::oneshot;
 
 use super::conversation::Talk;
 use super::life::Life;
-use super::{Captures, Outgoing, packet};
-use crate::engineio::{Handshake, Parcel, Sent, Session, Transport, random_id};
+use super::{Captures, Outgoing, legacy, packet};
+use crate::engineio::{Handshake, Parcel, Protocol, Sent, Session, Transport, random_id};
 use crate::json::Json;
 use crate::telemetry::metrics;
 
-/// One client in one namespace. Its id is public and is not the session's.
+/// One client in one namespace. Its id is public and is not the session's, except for clients 1.x and 2.x.
 pub struct Socket {
     id: Arc<str>,
     namespace: Arc<str>,
@@ -57,10 +57,8 @@ struct Gate {
 
 impl std::fmt::Debug for Socket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Socket")
-            .field("id", &self.id)
-            .field("namespace", &self.namespace)
-            .finish_non_exhaustive()
+        // The id of a client 1.x or 2.x is a credential and stays out of logs.
+        f.debug_struct("Socket").field("namespace", &self.namespace).finish_non_exhaustive()
     }
 }
 
@@ -76,8 +74,12 @@ impl Socket {
         captures: Captures,
         auth: Json,
     ) -> Socket {
+        let id = match session.protocol() {
+            Protocol::V4 => random_id(),
+            Protocol::V3 => legacy::socket_id(&session, &namespace),
+        };
         Socket {
-            id: random_id(),
+            id,
             namespace,
             captures,
             auth,
@@ -94,7 +96,8 @@ impl Socket {
         }
     }
 
-    /// 20 base64url characters.
+    /// 20 base64url characters. For clients 1.x and 2.x the session's id, which is a credential,
+    /// after the namespace and `#` where that is not `/`.
     pub fn id(&self) -> &Arc<str> {
         &self.id
     }
@@ -119,7 +122,8 @@ impl Socket {
         self.session.transport()
     }
 
-    /// The CONNECT packet's payload, an object; `{}` where there was none.
+    /// The CONNECT packet's payload, an object; `{}` where there was none. For clients 1.x and 2.x what
+    /// their queries say.
     pub fn auth(&self) -> &Json {
         &self.auth
     }
@@ -204,7 +208,10 @@ impl Socket {
     pub(super) fn open(&self) {
         let mut gate = lock(&self.gate);
         let Gate { own, others } = std::mem::take(&mut *gate);
-        self.session.send(&packet::connect_parcel(self.namespace(), &self.id));
+        self.session.send(&match self.session.protocol() {
+            Protocol::V4 => packet::connect_parcel(self.namespace(), &self.id),
+            Protocol::V3 => legacy::connect_parcel(self.namespace()),
+        });
         for parcel in own.iter().chain(&others) {
             self.session.send(parcel);
         }
@@ -219,8 +226,9 @@ impl Socket {
         }
         if membership.rooms.len() >= self.talk.hub().limits().rooms {
             metrics::refused("socketio.max_rooms");
+            // No id: that of a client 1.x or 2.x is a credential.
             tracing::warn!(
-                socket = &*self.id,
+                namespace = &*self.namespace,
                 "a socket is in as many rooms as it may be: one more is not joined"
             );
             return false;

@@ -20,22 +20,25 @@ export function overEachTransport(name, run) {
 /** Makes sockets for one test. */
 export class Clients {
   #t;
+  #io;
 
-  constructor(t, way = 'upgrade') {
+  /** `client` is the `io` of another version. */
+  constructor(t, way = 'upgrade', client = io) {
     this.#t = t;
+    this.#io = client;
     this.way = way;
   }
 
   /** A socket that has begun to connect. */
   begin(url, options = {}) {
-    const socket = io(url, {
+    const socket = this.#io(url, {
       transports: TRANSPORTS[this.way],
       forceNew: true,
       reconnectionDelay: 50,
       reconnectionDelayMax: 200,
       ...options,
     });
-    this.#t.after(() => socket.io._close());
+    this.#t.after(() => (socket.io._close ?? socket.io.close).call(socket.io));
     return socket;
   }
 
