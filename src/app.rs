@@ -17,7 +17,7 @@ use crate::engineio::{Engine, Options};
 use crate::gateway::{Gateway, Routes, Snapshot};
 use crate::rules::{Rulebook, Rules};
 use crate::server::{self, Drain, Handler, Listener, Peer, Workers};
-use crate::socketio::{Door, Hub, Limits};
+use crate::socketio::{Door, Hub, Limits, Recovery};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 
@@ -36,6 +36,7 @@ struct Compiled {
     logs: Logs,
     engine: Options,
     limits: Limits,
+    recovery: Recovery,
     rules: Rules,
     snapshot: Snapshot,
     delay: Duration,
@@ -55,6 +56,7 @@ impl Compiled {
             logs: Logs::build(&file.log, problems),
             engine: Options::build(&file.socketio, problems),
             limits: Limits::build(&file.socketio, problems),
+            recovery: Recovery::build(&file.socketio, problems),
             rules,
             snapshot,
             delay: file.shutdown.delay.map_or(defaults::SHUTDOWN_DELAY, |delay| delay.0),
@@ -214,6 +216,7 @@ impl House {
     fn build(compiled: Compiled, metrics: Metrics) -> House {
         let rulebook = Arc::new(Rulebook::new(compiled.rules));
         let hub = Arc::new(Hub::new(rulebook, compiled.limits));
+        hub.set_recovery(&compiled.recovery);
         let engine = Arc::new(Engine::new(compiled.engine, Arc::new(Door(hub.clone()))));
         let readiness = Readiness::default();
         House {

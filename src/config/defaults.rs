@@ -66,6 +66,12 @@ pub const TRANSPORTS: [Transport; 2] = [Transport::Polling, Transport::Websocket
 pub const EIO3: bool = false;
 /// `socketio.send_queue.max_bytes`, in bytes.
 pub const SEND_QUEUE_MAX_BYTES: u64 = 1_000_000;
+/// `socketio.recovery.max_disconnection`.
+pub const RECOVERY_MAX_DISCONNECTION: Duration = Duration::from_secs(120);
+/// `socketio.recovery.max_bytes`, in bytes.
+pub const RECOVERY_MAX_BYTES: u64 = 16_000_000;
+/// `socketio.recovery.max_sessions`.
+pub const RECOVERY_MAX_SESSIONS: usize = 10_000;
 
 /// `taps[].status`.
 pub const TAP_STATUS: &str = "2xx";

@@ -208,6 +208,8 @@ pub struct SocketIo {
     pub eio3: Option<bool>,
     /// Each session's outgoing queue.
     pub send_queue: SendQueue,
+    /// Clients that come back after their connection was lost.
+    pub recovery: Recovery,
     /// Rule for a client that joins the namespace `/`.
     pub connect: Option<Rule>,
     /// Rules by event name; `"*"` matches what no other does.
@@ -226,6 +228,20 @@ pub enum Transport {
     Polling,
     /// WebSocket.
     Websocket,
+}
+
+/// Clients that come back after their connection was lost: connection state recovery of Socket.IO 4.6.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recovery {
+    /// Whether they find their id, rooms and state, and get what they missed. Default false.
+    pub enabled: bool,
+    /// How long after the disconnect. Default 2m.
+    pub max_disconnection: Option<Duration>,
+    /// Bytes of events kept for all of them. Default 16MB.
+    pub max_bytes: Option<Size>,
+    /// How many clients may be gone at a time. Default 10000.
+    pub max_sessions: Option<usize>,
 }
 
 /// Bounds of a session's outgoing queue.

@@ -8,11 +8,9 @@ enum Idle {
     Never,
     /// This one: the default.
     Is(&'static str),
-    /// A map with `enabled: false`, or without `enabled`.
-    Disabled,
 }
 
-use Idle::{Disabled, Is, Never};
+use Idle::{Is, Never};
 
 /// Section, key, and what may be written for it all the same. A row goes when its key begins to work.
 const KEYS: &[(&str, &str, Idle)] = &[
@@ -34,7 +32,6 @@ const KEYS: &[(&str, &str, Idle)] = &[
     ("Credentials", "public", Never),
     ("Credentials", "require", Is("none")),
     ("SocketIo", "max_sockets_per_user", Is("0")),
-    ("SocketIo", "recovery", Disabled),
     ("Rule", "schema", Never),
     ("Limits", "connections_per_ip", Never),
     ("Limits", "requests_per_second_per_ip", Never),
@@ -71,12 +68,9 @@ pub(super) fn is_idle(section: &str, key: &str, value: &Node) -> Option<bool> {
 
 impl Idle {
     fn allows(&self, value: &Node) -> bool {
-        match (self, &value.kind) {
-            (Is(default), _) => says(value, default),
-            (Disabled, Kind::Map(entries)) => {
-                entries.iter().filter(|entry| entry.key == "enabled").all(|entry| says(&entry.value, "false"))
-            }
-            _ => false,
+        match self {
+            Is(default) => says(value, default),
+            Never => false,
         }
     }
 }

@@ -19,6 +19,7 @@ mod pulse;
 mod queue;
 mod reason;
 mod registry;
+mod replay;
 mod session;
 mod websocket;
 mod wire;

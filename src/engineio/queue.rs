@@ -31,11 +31,17 @@ impl Parcel {
         self.volatile
     }
 
+    /// Never: a packet has a type.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn attachments(&self) -> &[Frame] {
         self.rest.as_deref().unwrap_or_default()
     }
 
-    fn len(&self) -> usize {
+    /// Bytes of its frames.
+    pub fn len(&self) -> usize {
         self.first.len() + self.attachments().iter().map(Frame::len).sum::<usize>()
     }
 
@@ -61,6 +67,8 @@ pub(super) struct Queue {
     waiting: usize,
     /// Bytes that a writer took and has not yet written.
     writing: usize,
+    /// Bytes that may wait beside the bound until the queue is empty.
+    extra: usize,
 }
 
 /// The parcel does not fit.
@@ -88,9 +96,17 @@ impl Queue {
         Ok(dropped)
     }
 
+    /// Adds what must fit: it was bounded by whoever kept it, and counts beside what follows.
+    pub(super) fn push_extra(&mut self, parcel: &Parcel) {
+        let length = parcel.len();
+        self.extra += length;
+        self.waiting += length;
+        self.parcels.push_back(parcel.clone());
+    }
+
     fn fits(&self, length: usize, max: usize) -> bool {
         let before = self.waiting + self.writing;
-        before == 0 || before + length <= max
+        before == 0 || before + length <= max.saturating_add(self.extra)
     }
 
     fn drop_volatile(&mut self) -> usize {
@@ -119,6 +135,9 @@ impl Queue {
     /// What was taken has been written.
     pub(super) fn written(&mut self) {
         self.writing = 0;
+        if self.waiting == 0 {
+            self.extra = 0;
+        }
     }
 
     /// Forgets everything.
@@ -158,6 +177,19 @@ mod tests {
     fn one_large_parcel_alone_fits() {
         let mut queue = Queue::default();
         assert_eq!(queue.push(&parcel(120, false), 100, false), Ok(0));
+        assert_eq!(queue.push(&parcel(2, false), 100, false), Err(Full));
+    }
+
+    #[test]
+    fn what_was_kept_for_a_client_counts_beside_the_bound_until_it_is_written() {
+        let mut queue = Queue::default();
+        queue.push_extra(&parcel(150, false));
+        queue.push_extra(&parcel(150, false));
+        assert_eq!(queue.push(&parcel(100, false), 100, false), Ok(0));
+        assert_eq!(queue.push(&parcel(2, false), 100, false), Err(Full));
+        queue.take(usize::MAX, |_| {});
+        queue.written();
+        assert_eq!(queue.push(&parcel(100, false), 100, false), Ok(0));
         assert_eq!(queue.push(&parcel(2, false), 100, false), Err(Full));
     }
 

@@ -43,6 +43,10 @@ pub trait Conversation: Send + Sync {
     fn message(&self, session: &Arc<Session>, message: Message);
     /// The session moved from polling to WebSocket.
     fn upgraded(&self, session: &Arc<Session>);
+    /// A ping goes out, behind everything that was sent so far.
+    fn pinging(&self) {}
+    /// The client answered a ping.
+    fn ponged(&self) {}
     /// The session ended. Called once, and nothing after it.
     fn ended(&self, session: &Arc<Session>, reason: Reason);
 }
@@ -315,6 +319,7 @@ impl Session {
     /// Notes a pong.
     pub(super) fn pong(&self) {
         self.state().pulse.pong(Instant::now());
+        self.conversation.get().inspect(|conversation| conversation.ponged());
     }
 
     /// Sends pings, gives up on a silent client, on one that joins no namespace, and on a farewell
@@ -324,6 +329,7 @@ impl Session {
             let step = self.state().step(Instant::now(), &self.options);
             match step {
                 Step::Ping(until) => {
+                    self.conversation.get().inspect(|conversation| conversation.pinging());
                     self.send(&Parcel::new(Frame::packet("2"), false));
                     tokio::time::sleep_until(until.into()).await;
                 }

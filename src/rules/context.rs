@@ -76,6 +76,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) rooms: &'a [Arc<str>],
     pub(crate) handshake: &'a Handshake,
     pub(crate) auth: &'a Json,
+    /// Whether the client came back to what it was.
+    pub(crate) recovered: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -86,6 +88,7 @@ impl<'a> Facts<'a> {
             rooms,
             handshake: socket.handshake(),
             auth: socket.auth(),
+            recovered: socket.recovered(),
         }
     }
 
@@ -97,9 +100,9 @@ impl<'a> Facts<'a> {
         if let Some(state) = state {
             socket = socket
                 .json("state", Json::from_value(&Value::Object(state.clone())).as_str())
-                .json("claims", claims().as_str())
-                .json("recovered", "false");
+                .json("claims", claims().as_str());
         }
+        let socket = socket.json("recovered", if self.recovered { "true" } else { "false" });
         socket.json("handshake", self.handshake().as_str()).finish()
     }
 

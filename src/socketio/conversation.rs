@@ -7,8 +7,9 @@ use tokio::task::AbortHandle;
 
 use super::hub::Hub;
 use super::packet::{self, Content, Incomplete, Invalid, Packet, Parsed};
+use super::recovery::{Confirmed, Identity};
 use super::{Acknowledge, Event, Socket, legacy};
-use crate::engineio::{Conversation, Message, Protocol, Reason, Session};
+use crate::engineio::{Conversation, Message, Protocol, Reason, Session, random_id};
 use crate::json::Json;
 use crate::telemetry::metrics;
 
@@ -17,6 +18,7 @@ use crate::telemetry::metrics;
 pub(super) struct Talk {
     hub: Arc<Hub>,
     inner: Mutex<Inner>,
+    pub(super) confirmed: Confirmed,
 }
 
 #[derive(Debug, Default)]
@@ -95,6 +97,16 @@ impl Conversation for Handle {
             .for_each(|socket| socket.count(Some(session.transport())));
     }
 
+    fn pinging(&self) {
+        if let Some(settled) = self.0.hub.recovery().settled() {
+            self.0.confirmed.ask(settled);
+        }
+    }
+
+    fn ponged(&self) {
+        self.0.confirmed.answer();
+    }
+
     fn ended(&self, _: &Arc<Session>, reason: Reason) {
         let places = {
             let mut inner = self.0.inner();
@@ -108,7 +120,7 @@ impl Conversation for Handle {
 
 impl Talk {
     pub(super) fn new(hub: Arc<Hub>) -> Talk {
-        Talk { hub, inner: Mutex::default() }
+        Talk { hub, inner: Mutex::default(), confirmed: Confirmed::default() }
     }
 
     pub(super) fn hub(&self) -> &Arc<Hub> {
@@ -179,25 +191,51 @@ impl Talk {
             return Ok(());
         };
         let auth = auth.unwrap_or_else(|| Json::from_static("{}"));
-        let socket = Arc::new(Socket::new(self.clone(), session.clone(), name.clone(), captures, auth));
-        {
-            let mut inner = self.inner();
-            if inner.over {
-                return Ok(());
-            }
-            let full = inner.places.len() >= self.hub.limits().namespaces;
-            match inner.place(&name) {
-                Some(Place { socket: Some(_), .. }) => return Err(Invalid),
-                Some(place) => place.socket = Some(socket.clone()),
-                None if full => {
-                    metrics::refused("socketio.max_namespaces");
-                    return Err(Invalid);
-                }
-                None => inner.places.push(Place { namespace: name, socket: Some(socket.clone()) }),
-            }
+        let (auth, who) = self.identify(session, &name, auth);
+        let recovery = self.hub.recovery();
+        let socket = Arc::new(Socket::new(self.clone(), session.clone(), name, captures, auth, who));
+        if socket.recovered() {
+            recovery.connected(&socket);
         }
-        socket.start();
-        Ok(())
+        let placed = self.place(&socket);
+        match placed {
+            Ok(true) => socket.start(),
+            // Its client may try again.
+            Ok(false) | Err(_) => recovery.ended(&socket, Reason::TransportClose),
+        }
+        placed.map(|_| ())
+    }
+
+    /// Who a client is; clients 1.x and 2.x cannot come back.
+    fn identify(&self, session: &Session, namespace: &str, auth: Json) -> (Json, Identity) {
+        if session.protocol() == Protocol::V3 {
+            let id = legacy::socket_id(session, namespace);
+            return (auth, Identity { id, ..Identity::default() });
+        }
+        let recovery = self.hub.recovery();
+        let (auth, key) = recovery.split(auth);
+        let past = key.and_then(|key| recovery.recognize(namespace, &key));
+        (auth, past.unwrap_or_else(|| recovery.stranger(random_id())))
+    }
+
+    /// Gives a new socket its place; false where the session is over.
+    fn place(&self, socket: &Arc<Socket>) -> Result<bool, Invalid> {
+        let name = socket.namespace();
+        let mut inner = self.inner();
+        if inner.over {
+            return Ok(false);
+        }
+        let full = inner.places.len() >= self.hub.limits().namespaces;
+        match inner.place(name) {
+            Some(Place { socket: Some(_), .. }) => return Err(Invalid),
+            Some(place) => place.socket = Some(socket.clone()),
+            None if full => {
+                metrics::refused("socketio.max_namespaces");
+                return Err(Invalid);
+            }
+            None => inner.places.push(Place { namespace: name.clone(), socket: Some(socket.clone()) }),
+        }
+        Ok(true)
     }
 
     /// The connected socket of a namespace; `None` where the server has just closed it.
@@ -223,6 +261,13 @@ impl Talk {
     /// Takes a socket out that was refused.
     pub(super) fn forget(&self, socket: &Arc<Socket>) {
         self.inner().places.retain(|place| !place.is(socket));
+    }
+
+    /// Puts another socket in the place of one; false if that has left it.
+    pub(super) fn replace(&self, socket: &Arc<Socket>, other: &Arc<Socket>) -> bool {
+        let mut inner = self.inner();
+        let place = inner.places.iter_mut().find(|place| place.is(socket));
+        place.map(|place| place.socket = Some(other.clone())).is_some()
     }
 
     /// The server makes a socket leave its namespace. False if it has left already.

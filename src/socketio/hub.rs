@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
 use super::conversation::{Handle, Talk};
 use super::namespace::Namespace;
-use super::{Command, Events, Limits, Socket, packet};
-use crate::engineio::{Application, Conversation, Session};
+use super::recovery::{self, Log, Recovery};
+use super::{Command, Events, Limits, Outgoing, Socket, Target, packet};
+use crate::engineio::{Application, Conversation, Parcel, Session};
 use crate::telemetry::metrics;
 
 /// All namespaces, sockets and rooms of this node.
@@ -18,6 +20,7 @@ pub struct Hub {
     namespaces: RwLock<HashMap<Arc<str>, Arc<Namespace>>>,
     limits: ArcSwap<Limits>,
     busy: AtomicUsize,
+    recovery: Recovery,
 }
 
 impl std::fmt::Debug for Hub {
@@ -43,12 +46,22 @@ impl Hub {
             namespaces: RwLock::default(),
             limits: ArcSwap::from_pointee(limits),
             busy: AtomicUsize::new(0),
+            recovery: Recovery::default(),
         }
     }
 
     /// Sets the bounds that hold from now on.
     pub fn set_limits(&self, limits: Limits) {
         self.limits.store(Arc::new(limits));
+    }
+
+    /// Sets whether and for how long clients may come back.
+    pub fn set_recovery(&self, options: &recovery::Options) {
+        self.recovery.set_options(options);
+    }
+
+    pub(super) fn recovery(&self) -> &Recovery {
+        &self.recovery
     }
 
     pub(super) fn limits(&self) -> arc_swap::Guard<Arc<Limits>> {
@@ -74,12 +87,12 @@ impl Hub {
 
     /// Does one thing to a selection of sockets; answers how many it was done to (for an emit: queued for).
     pub fn run(&self, command: &Command) -> usize {
-        self.act(command, None)
+        self.act(command, None, self.recovery.log().as_deref_mut())
     }
 
-    /// The same for a command of `socket`'s connect rule.
-    pub(super) fn run_for(&self, command: &Command, socket: &Arc<Socket>) -> usize {
-        self.act(command, Some(socket))
+    /// The same for a command of `socket`'s connect rule, by whoever has the log.
+    pub(super) fn run_for(&self, command: &Command, socket: &Arc<Socket>, log: Option<&mut Log>) -> usize {
+        self.act(command, Some(socket), log)
     }
 
     /// The socket with this id.
@@ -87,28 +100,38 @@ impl Hub {
         self.find(namespace)?.get(id)
     }
 
-    fn act(&self, command: &Command, opener: Option<&Arc<Socket>>) -> usize {
+    fn act(&self, command: &Command, opener: Option<&Arc<Socket>>, mut log: Option<&mut Log>) -> usize {
         let (name, target) = match command {
             Command::Emit { namespace, target, .. }
             | Command::Join { namespace, target, .. }
             | Command::Leave { namespace, target, .. }
             | Command::Disconnect { namespace, target, .. } => (namespace, target),
         };
+        // An event is kept also where nobody is left to send it to now.
+        let kept = match (command, log.as_deref_mut()) {
+            (Command::Emit { event, .. }, Some(log)) => Some(keep(log, name, target, event)),
+            _ => None,
+        };
         let Some(namespace) = self.find(name) else { return 0 };
         let sockets = namespace.select(target);
         if sockets.is_empty() {
             return 0;
         }
+        let log = log.as_deref();
         match command {
             Command::Emit { event, .. } => {
-                let parcel = packet::event_parcel(name, event, None);
+                let parcel = kept.unwrap_or_else(|| packet::event_parcel(name, event, None));
                 let own = |socket: &Arc<Socket>| opener.is_some_and(|opener| Arc::ptr_eq(opener, socket));
                 let count = sockets.iter().filter(|socket| socket.deliver(&parcel, own(socket))).count();
                 metrics::deliveries(count as u64);
                 return count;
             }
-            Command::Join { rooms, .. } => sockets.iter().for_each(|socket| namespace.join(socket, rooms)),
-            Command::Leave { rooms, .. } => sockets.iter().for_each(|socket| namespace.leave(socket, rooms)),
+            Command::Join { rooms, .. } => {
+                sockets.iter().for_each(|socket| namespace.join(socket, rooms, log))
+            }
+            Command::Leave { rooms, .. } => {
+                sockets.iter().for_each(|socket| namespace.leave(socket, rooms, log));
+            }
             Command::Disconnect { close, .. } => sockets.iter().for_each(|socket| socket.disconnect(*close)),
         }
         sockets.len()
@@ -144,4 +167,9 @@ impl Hub {
             }
         }
     }
+}
+
+/// Gives an event its place in the log, and writes it down with its offset.
+fn keep(log: &mut Log, namespace: &Arc<str>, target: &Target, event: &Outgoing) -> Parcel {
+    log.append(Instant::now(), namespace, target, |offset| packet::event_parcel_at(namespace, event, offset))
 }

@@ -6,17 +6,28 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Waker};
 
-use super::{Event, Hub, Refusal, Socket, conversation};
+use tokio::sync::oneshot;
+
+use super::socket::lock;
+use super::{Command, Event, Hub, Refusal, Socket, conversation};
 use crate::engineio::{Hold, Reason};
+use crate::telemetry::metrics;
 
 /// Where a socket is in its life.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Life {
     admitted: bool,
     ended: Option<Reason>,
-    /// Whether a task is at work for the socket. There is none while it is idle.
+    /// Whether a task is at work for the socket. There is none while it is idle. A new socket counts as
+    /// busy, so that its end cannot come before its beginning.
     working: bool,
     events: VecDeque<(Event, Hold)>,
+}
+
+impl Default for Life {
+    fn default() -> Life {
+        Life { admitted: false, ended: None, working: true, events: VecDeque::new() }
+    }
 }
 
 impl Life {
@@ -38,25 +49,19 @@ impl Socket {
 
     /// Asks whether the socket may join, and does its work from then on.
     pub(super) fn start(self: &Arc<Self>) {
-        self.life().working = true;
         let socket = self.clone();
         let hold = self.hold_back();
         run(self.talk.hub(), async move {
             let hub = socket.talk.hub().clone();
+            if let Some(previous) = socket.previous_work() {
+                // What the client did before it was gone comes before what it does now.
+                let _ = previous.await;
+            }
             let admission = hub.events().connect(&hub, socket.clone()).await;
             drop(hold);
             match admission {
-                Ok(commands) => {
-                    socket.admit();
-                    for command in &commands {
-                        hub.run_for(command, &socket);
-                    }
-                    if socket.is_connected() {
-                        socket.open();
-                        socket.session.admit();
-                    }
-                    socket.work().await;
-                }
+                Ok(commands) if socket.welcome(&commands) => socket.work().await,
+                Ok(_) => socket.begin_anew().await,
                 Err(refusal) => socket.refuse(&refusal),
             }
         });
@@ -68,17 +73,67 @@ impl Socket {
         self.session.hold(self.session.options().max_payload / self.talk.hub().limits().namespaces.max(1))
     }
 
+    fn previous_work(&self) -> Option<oneshot::Receiver<()>> {
+        lock(self.trail.as_ref()?).previous()
+    }
+
+    /// Lets an admitted socket in and does what its connect rule said, in one step: whatever is sent
+    /// to its rooms has either been missed or comes behind. False when not all it missed is there any
+    /// more.
+    fn welcome(self: &Arc<Self>, commands: &[Command]) -> bool {
+        let hub = self.talk.hub();
+        let mut log = hub.recovery().log();
+        let missed = match &self.trail {
+            Some(trail) => lock(trail).enter(self.namespace(), self.id(), log.as_deref()),
+            None => Some(Vec::new()),
+        };
+        let Some(missed) = missed else { return false };
+        self.admit();
+        for command in commands {
+            hub.run_for(command, self, log.as_deref_mut());
+        }
+        if self.is_connected() {
+            if self.recovered() {
+                metrics::recovery("recovered");
+            }
+            self.open(missed);
+            self.session.admit();
+        }
+        true
+    }
+
+    /// The client is somebody new after all: who it was has left, and its rules are asked again.
+    async fn begin_anew(self: Arc<Self>) {
+        metrics::recovery("too_old");
+        let hub = self.talk.hub().clone();
+        hub.recovery().forget(&self);
+        let reason = *self.life().ended.get_or_insert(Reason::TransportClose);
+        hub.events().disconnect(&hub, self.clone(), reason).await;
+        let socket = Arc::new(self.stranger());
+        if self.talk.replace(&self, &socket) {
+            socket.start();
+        }
+    }
+
     fn admit(self: &Arc<Self>) {
         let mut life = self.life();
         life.admitted = true;
         if life.ended.is_none() {
             // Under the lock, so that an end that comes now finds the socket to remove.
             self.talk.hub().enter(self);
+            if !self.recovered() {
+                // Its client is told the `pid` next. Who came back is known since it was recognized.
+                self.talk.hub().recovery().connected(self);
+            }
             self.count(Some(self.transport()));
         }
     }
 
     fn refuse(self: &Arc<Self>, refusal: &Refusal) {
+        self.talk.hub().recovery().forget(self);
+        if self.recovered() {
+            metrics::recovery("refused");
+        }
         {
             let mut life = self.life();
             life.working = false;
@@ -119,9 +174,16 @@ impl Socket {
         self.talk.hub().exit(self);
         self.count(None);
         self.fail_acks();
+        self.talk.hub().recovery().ended(self, reason);
         if idle {
-            run(self.talk.hub(), self.clone().work());
+            // Never here: whoever sent what ended it may have the log, which rules need as well.
+            spawn(self.talk.hub(), self.clone().work());
         }
+    }
+
+    /// Why it ended, if it has.
+    pub(super) fn ended_by(&self) -> Option<Reason> {
+        self.life().ended
     }
 
     async fn work(self: Arc<Self>) {
@@ -135,7 +197,9 @@ impl Socket {
                 }
                 Work::End(reason) => {
                     let _hold = self.hold_back();
-                    return hub.events().disconnect(&hub, self.clone(), reason).await;
+                    hub.events().disconnect(&hub, self.clone(), reason).await;
+                    self.trail.iter().for_each(|trail| lock(trail).finish());
+                    return;
                 }
                 Work::Rest => return,
             }
@@ -166,6 +230,16 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.0.end_work();
     }
+}
+
+/// Runs a socket's work in a task.
+fn spawn(hub: &Arc<Hub>, work: impl Future<Output = ()> + Send + 'static) {
+    hub.begin_work();
+    let busy = Busy(hub.clone());
+    tokio::spawn(async move {
+        let _busy = busy;
+        work.await;
+    });
 }
 
 /// Runs a socket's work at once as far as it goes, and the rest of it in a task. Most events are

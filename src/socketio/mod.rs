@@ -12,6 +12,7 @@ mod life;
 mod limits;
 mod namespace;
 mod packet;
+mod recovery;
 mod socket;
 
 pub use command::{Command, Outgoing, Target};
@@ -19,4 +20,5 @@ pub use events::{Acknowledge, Captures, Event, EventName, Events, Refusal};
 pub use hub::{Door, Hub};
 pub use limits::Limits;
 pub use packet::is_reserved;
+pub use recovery::Options as Recovery;
 pub use socket::Socket;

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use indexmap::IndexSet;
 
+use super::recovery::Log;
 use super::{Socket, Target};
 
 /// One namespace.
@@ -52,14 +53,22 @@ impl Namespace {
         self.read().sockets.is_empty()
     }
 
+    /// Adds a socket, in the rooms that it brings along.
     pub(super) fn insert(&self, socket: &Arc<Socket>) {
-        self.write().sockets.insert(socket.id().clone(), socket.clone());
+        let mut members = self.write();
+        members.sockets.insert(socket.id().clone(), socket.clone());
+        for room in socket.rooms().into_iter().skip(1) {
+            members.rooms.entry(room).or_default().insert(Member(socket.clone()));
+        }
     }
 
     /// Takes the socket out of every room. It still remembers which they were.
     pub(super) fn remove(&self, socket: &Arc<Socket>) {
         let mut members = self.write();
-        members.sockets.remove(socket.id());
+        // Its client may be back by now, as another socket under the same id.
+        if members.sockets.get(socket.id()).is_some_and(|other| Arc::ptr_eq(other, socket)) {
+            members.sockets.remove(socket.id());
+        }
         for room in socket.close_rooms() {
             members.leave(socket, &room);
         }
@@ -87,20 +96,20 @@ impl Namespace {
     }
 
     /// Puts the socket in rooms; does nothing once it has left.
-    pub(super) fn join(&self, socket: &Arc<Socket>, rooms: &[Arc<str>]) {
+    pub(super) fn join(&self, socket: &Arc<Socket>, rooms: &[Arc<str>], log: Option<&Log>) {
         let mut members = self.write();
         for room in rooms {
-            if socket.note_joined(room) {
+            if socket.note_joined(room, log) {
                 members.rooms.entry(room.clone()).or_default().insert(Member(socket.clone()));
             }
         }
     }
 
     /// Takes the socket out of rooms; it cannot leave the one named by its own id.
-    pub(super) fn leave(&self, socket: &Arc<Socket>, rooms: &[Arc<str>]) {
+    pub(super) fn leave(&self, socket: &Arc<Socket>, rooms: &[Arc<str>], log: Option<&Log>) {
         let mut members = self.write();
         for room in rooms {
-            if socket.note_left(room) {
+            if socket.note_left(room, log) {
                 members.leave(socket, room);
             }
         }

@@ -178,24 +178,33 @@ pub(super) fn prefix(namespace: &str) -> [&str; 2] {
 
 /// An event, written down once for all the sockets it goes to; `id` where an ack is asked for.
 pub(super) fn event_parcel(namespace: &str, event: &Outgoing, id: Option<u64>) -> Parcel {
+    write_event(namespace, event, id, None)
+}
+
+/// The same with the event's offset as its last argument.
+pub(super) fn event_parcel_at(namespace: &str, event: &Outgoing, offset: &str) -> Parcel {
+    write_event(namespace, event, None, Some(&format!("\"{offset}\"")))
+}
+
+fn write_event(namespace: &str, event: &Outgoing, id: Option<u64>, offset: Option<&str>) -> Parcel {
     let name = match &event.name {
         EventName::Text(name) => serde_json::Value::from(name.as_ref()).to_string(),
         EventName::Number(number) => number.as_str().to_owned(),
     };
     let id = id.map(|id| id.to_string()).unwrap_or_default();
-    parcel(("2", "5"), namespace, &id, Some(&name), &event.args, event.volatile)
+    parcel(("2", "5"), namespace, &id, (Some(&name), offset), &event.args, event.volatile)
 }
 
 /// An ack.
 pub(super) fn ack_parcel(namespace: &str, id: &str, args: &[Json]) -> Parcel {
-    parcel(("3", "6"), namespace, id, None, args, false)
+    parcel(("3", "6"), namespace, id, (None, None), args, false)
 }
 
 fn parcel(
     kinds: (&str, &str),
     nsp: &str,
     id: &str,
-    name: Option<&str>,
+    (name, offset): (Option<&str>, Option<&str>),
     args: &[Json],
     volatile: bool,
 ) -> Parcel {
@@ -204,7 +213,8 @@ fn parcel(
     let kind = if attachments.is_empty() { kinds.0 } else { count.as_str() };
     let [namespace, comma] = prefix(nsp);
     let mut parts = vec![kind, namespace, comma, id, "["];
-    for (index, part) in name.into_iter().chain(args.iter().map(Json::as_str)).enumerate() {
+    let list = name.into_iter().chain(args.iter().map(Json::as_str)).chain(offset);
+    for (index, part) in list.enumerate() {
         if index > 0 {
             parts.push(",");
         }
@@ -215,10 +225,15 @@ fn parcel(
     Parcel::with_attachments(Frame::text(&parts), attachments, volatile)
 }
 
-/// The answer to a CONNECT.
-pub(super) fn connect_parcel(namespace: &str, id: &str) -> Parcel {
+/// The answer to a CONNECT; with the `pid` where the client may come back by it.
+pub(super) fn connect_parcel(namespace: &str, id: &str, pid: Option<&str>) -> Parcel {
     let [namespace, comma] = prefix(namespace);
-    Parcel::new(Frame::text(&["0", namespace, comma, "{\"sid\":\"", id, "\"}"]), false)
+    let mut parts = vec!["0", namespace, comma, "{\"sid\":\"", id];
+    if let Some(pid) = pid {
+        parts.extend(["\",\"pid\":\"", pid]);
+    }
+    parts.push("\"}");
+    Parcel::new(Frame::text(&parts), false)
 }
 
 /// The refusal of a CONNECT.

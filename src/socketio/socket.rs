@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 
 use super::conversation::Talk;
 use super::life::Life;
-use super::{Captures, Outgoing, legacy, packet};
+use super::recovery::{Identity, Log, Trail};
+use super::{Captures, Command, Outgoing, Target, legacy, packet};
 use crate::engineio::{Handshake, Parcel, Protocol, Sent, Session, Transport, random_id};
 use crate::json::Json;
 use crate::telemetry::metrics;
@@ -31,6 +32,9 @@ pub struct Socket {
     counted: Mutex<Option<Transport>>,
     open: AtomicBool,
     gate: Mutex<Gate>,
+    recovered: bool,
+    /// None while recovery is off.
+    pub(super) trail: Option<Box<Mutex<Trail>>>,
 }
 
 /// The rooms a socket is in. After `closed` they can be read and no longer changed.
@@ -62,7 +66,7 @@ impl std::fmt::Debug for Socket {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -73,27 +77,33 @@ impl Socket {
         namespace: Arc<str>,
         captures: Captures,
         auth: Json,
+        who: Identity,
     ) -> Socket {
-        let id = match session.protocol() {
-            Protocol::V4 => random_id(),
-            Protocol::V3 => legacy::socket_id(&session, &namespace),
-        };
         Socket {
-            id,
+            id: who.id,
             namespace,
             captures,
             auth,
             session,
             talk,
             life: Mutex::default(),
-            state: Mutex::default(),
+            state: Mutex::new(who.state),
             extensions: Mutex::default(),
-            rooms: Mutex::default(),
-            acks: Mutex::default(),
+            rooms: Mutex::new(Membership { rooms: who.rooms, closed: false }),
+            acks: Mutex::new(Acks { next: who.next_ack, ..Acks::default() }),
             counted: Mutex::default(),
             open: AtomicBool::new(false),
             gate: Mutex::default(),
+            recovered: who.recovered,
+            trail: who.trail,
         }
+    }
+
+    /// The same client in the same place, as somebody new.
+    pub(super) fn stranger(&self) -> Socket {
+        let who = self.talk.hub().recovery().stranger(random_id());
+        let (talk, session, namespace) = (self.talk.clone(), self.session.clone(), self.namespace.clone());
+        Socket::new(talk, session, namespace, self.captures.clone(), self.auth.clone(), who)
     }
 
     /// 20 base64url characters. For clients 1.x and 2.x the session's id, which is a credential,
@@ -143,6 +153,11 @@ impl Socket {
         lock(&self.extensions)
     }
 
+    /// Whether its client came back to what it was before: its id, rooms and state.
+    pub fn recovered(&self) -> bool {
+        self.recovered
+    }
+
     /// Whether it is connected.
     pub fn is_connected(&self) -> bool {
         lock(&self.life).is_connected()
@@ -150,7 +165,12 @@ impl Socket {
 
     /// Sends it an event. False when it is gone or, for a volatile event, not ready.
     pub fn emit(&self, event: &Outgoing) -> bool {
-        self.deliver(&packet::event_parcel(self.namespace(), event, None), false)
+        if self.trail.is_none() {
+            return self.deliver(&packet::event_parcel(self.namespace(), event, None), false);
+        }
+        let target = Target { rooms: vec![self.id.clone()], ..Target::default() };
+        let (namespace, event) = (self.namespace.clone(), event.clone());
+        self.talk.hub().run(&Command::Emit { namespace, target, event }) > 0
     }
 
     /// Sends it an event and waits for the client's ack: its arguments, or `None` at the timeout
@@ -175,6 +195,10 @@ impl Socket {
         let answer = tokio::time::timeout(timeout, receiver).await;
         lock(&self.acks).waiting.remove(&id);
         answer.ok()?.ok()
+    }
+
+    pub(super) fn next_ack(&self) -> u64 {
+        lock(&self.acks).next
     }
 
     /// Hands the client's ack to whoever waits; one that nobody waits for is ignored.
@@ -204,14 +228,23 @@ impl Socket {
         self.session.send(parcel) == Sent::Queued
     }
 
-    /// Sends CONNECT, what the connect rule sent, what came meanwhile; then lets everything through.
-    pub(super) fn open(&self) {
+    /// Sends what its client missed, CONNECT, what the connect rule sent, what came meanwhile; then
+    /// lets everything through.
+    pub(super) fn open(&self, mut missed: Vec<Parcel>) {
         let mut gate = lock(&self.gate);
         let Gate { own, others } = std::mem::take(&mut *gate);
-        self.session.send(&match self.session.protocol() {
-            Protocol::V4 => packet::connect_parcel(self.namespace(), &self.id),
+        let pid = self.trail.as_ref().map(|trail| lock(trail).pid());
+        let connect = match self.session.protocol() {
+            Protocol::V4 => packet::connect_parcel(self.namespace(), &self.id, pid.as_deref()),
             Protocol::V3 => legacy::connect_parcel(self.namespace()),
-        });
+        };
+        if missed.is_empty() {
+            self.session.send(&connect);
+        } else {
+            metrics::deliveries(missed.len() as u64);
+            missed.push(connect);
+            self.session.replay(&missed);
+        }
         for parcel in own.iter().chain(&others) {
             self.session.send(parcel);
         }
@@ -219,7 +252,7 @@ impl Socket {
     }
 
     /// Notes a room; false when it was in it, or may no longer join.
-    pub(super) fn note_joined(&self, room: &Arc<str>) -> bool {
+    pub(super) fn note_joined(&self, room: &Arc<str>, log: Option<&Log>) -> bool {
         let mut membership = lock(&self.rooms);
         if membership.closed || *room == self.id || membership.rooms.contains(room) {
             return false;
@@ -234,16 +267,22 @@ impl Socket {
             return false;
         }
         membership.rooms.push(room.clone());
+        if let (Some(trail), Some(log)) = (&self.trail, log) {
+            lock(trail).join(room, log);
+        }
         true
     }
 
     /// Forgets a room; false when it was not in it.
-    pub(super) fn note_left(&self, room: &Arc<str>) -> bool {
+    pub(super) fn note_left(&self, room: &Arc<str>, log: Option<&Log>) -> bool {
         let mut membership = lock(&self.rooms);
         let place = membership.rooms.iter().position(|other| other == room);
         match place {
             Some(place) if !membership.closed => {
                 membership.rooms.swap_remove(place);
+                if let (Some(trail), Some(log)) = (&self.trail, log) {
+                    lock(trail).leave(room, log);
+                }
                 true
             }
             _ => false,

@@ -67,6 +67,15 @@ metrics! {
     /// Sessions ended, by reason.
     pub fn disconnect[reason]() = counter("frontroom_disconnects_total").increment(1);
 
+    /// CONNECTs of clients that say they were here before, by result: recovered, unknown, too_old, refused.
+    pub fn recovery[result]() = counter("frontroom_recoveries_total").increment(1);
+
+    /// Bytes of events kept for clients that may come back.
+    pub fn recovery_bytes[](bytes: f64) = gauge("frontroom_recovery_bytes").set(bytes);
+
+    /// Disconnected clients that may come back.
+    pub fn recovery_sessions[](count: f64) = gauge("frontroom_recovery_sessions").set(count);
+
     /// Responses that a tap matched, by tap (its `on`) and result.
     pub fn tap[tap, result]() = counter("frontroom_taps_total").increment(1);
 

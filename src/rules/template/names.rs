@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-const SOCKET: &[&str] = &["id", "namespace", "rooms", "handshake"];
+const SOCKET: &[&str] = &["id", "namespace", "rooms", "recovered", "handshake"];
 const HANDSHAKE: &[&str] = &["headers", "query", "auth", "address", "url", "secure", "issued"];
 const RESPONSE: &[&str] = &["status", "headers", "body"];
 const REQUEST: &[&str] = &["method", "path", "headers", "query", "body"];

@@ -3,7 +3,14 @@ use super::*;
 #[test]
 fn envelopes_are_as_in_the_contract() {
     let (handshake, auth, rooms) = (handshake(), json(r#"{"token":"t"}"#), ["id".into(), "r".into()]);
-    let facts = Facts { id: "id", namespace: "/", rooms: &rooms, handshake: &handshake, auth: &auth };
+    let facts = Facts {
+        id: "id",
+        namespace: "/",
+        rooms: &rooms,
+        handshake: &handshake,
+        auth: &auth,
+        recovered: false,
+    };
     let state: Map<String, Value> = serde_json::from_str(r#"{"n":1.0}"#).unwrap();
     let socket = concat!(
         r#""socket":{"id":"id","namespace":"/","rooms":["id","r"],"state":{"n":1.0},"claims":{},"recovered":false,"#,

@@ -182,8 +182,8 @@ fn events_are_written_with_their_attachments() {
 
 #[test]
 fn connects_are_answered_as_node_does() {
-    assert_eq!(wire(&connect_parcel("/", "abc")), r#"0{"sid":"abc"}"#);
-    assert_eq!(wire(&connect_parcel("/custom", "abc")), r#"0/custom,{"sid":"abc"}"#);
+    assert_eq!(wire(&connect_parcel("/", "abc", None)), r#"0{"sid":"abc"}"#);
+    assert_eq!(wire(&connect_parcel("/custom", "abc", Some("def"))), r#"0/custom,{"sid":"abc","pid":"def"}"#);
     assert_eq!(
         wire(&connect_error_parcel("/random", "Invalid namespace", None)),
         r#"4/random,{"message":"Invalid namespace"}"#
@@ -229,4 +229,19 @@ proptest! {
     fn garbage_never_panics(garbage in "[0-9]{0,3}-?(/[a-z]*,?)?.{0,40}") {
         let _ = parse(text(&garbage), 10);
     }
+}
+
+#[test]
+fn an_offset_is_the_last_argument() {
+    let event = |args: &[&'static str]| Outgoing {
+        name: EventName::Text("e".into()),
+        args: args.iter().map(|arg| Json::from_static(arg)).collect(),
+        volatile: false,
+    };
+    assert_eq!(wire(&event_parcel_at("/", &event(&[]), "o1")), r#"2["e","o1"]"#);
+    assert_eq!(wire(&event_parcel_at("/n", &event(&["1", "{}"]), "o1")), r#"2/n,["e",1,{},"o1"]"#);
+    assert_eq!(
+        wire(&event_parcel_at("/", &event(&[r#"{"$binary":"AQID"}"#]), "o1")),
+        "51-[\"e\",{\"_placeholder\":true,\"num\":0},\"o1\"]\u{1e}bAQID"
+    );
 }

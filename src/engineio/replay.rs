@@ -1,0 +1,30 @@
+//! What an application needs for clients that change their connection.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::queue::Parcel;
+use super::session::{Farewell, Session};
+use super::{Reason, Sent};
+
+impl Session {
+    /// Queues parcels that were kept for the client, all at once, beside the queue's bound: whoever
+    /// was away for a while is not a slow client.
+    pub fn replay(&self, parcels: &[Parcel]) -> Sent {
+        let writer = {
+            let mut state = self.state();
+            if state.ended.is_some() {
+                return Sent::Gone;
+            }
+            parcels.iter().for_each(|parcel| state.queue.push_extra(parcel));
+            state.writer.take()
+        };
+        writer.into_iter().for_each(Waker::wake);
+        Sent::Queued
+    }
+
+    /// Ends it without sending what is queued: its client is on another connection.
+    pub fn abandon(self: &Arc<Self>, reason: Reason) {
+        self.end(reason, Farewell::Drop);
+    }
+}
