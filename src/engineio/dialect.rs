@@ -74,12 +74,12 @@ impl Dialect {
 
     /// Writes a frame for a WebSocket, in one piece or several. What all sessions want alike is
     /// shared and not copied.
-    pub(super) fn websocket(self, frame: &Frame, mut push: impl FnMut(Bytes)) {
+    pub(super) fn websocket(self, frame: Frame, mut push: impl FnMut(Bytes)) {
         match (frame.is_binary(), self.base64, self.protocol) {
             (false, ..) | (true, false, Protocol::V4) => push(frame.websocket()),
-            (true, true, Protocol::V4) => push(in_base64("b", frame)),
-            (true, true, Protocol::V3) => push(in_base64("b4", frame)),
-            (true, false, Protocol::V3) => legacy::websocket(frame, push),
+            (true, true, Protocol::V4) => push(in_base64("b", &frame)),
+            (true, true, Protocol::V3) => push(in_base64("b4", &frame)),
+            (true, false, Protocol::V3) => legacy::websocket(&frame, push),
         }
     }
 }

@@ -47,11 +47,11 @@ impl Session {
     /// Whether more may be read: `Pending` while as much as a largest message is being handled.
     pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
-        if !state.deaf(self.options()) || state.ended.is_some() {
-            return Poll::Ready(());
+        if state.ended.is_none() && state.is_deaf(self.options(), cx) {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
         }
-        state.reader = Some(cx.waker().clone());
-        Poll::Pending
     }
 
     /// Waits, as a reader, for the end.
@@ -66,6 +66,15 @@ impl Session {
 }
 
 impl State {
+    /// Whether nothing more may be read for now; the reader is woken when that changes.
+    pub(super) fn is_deaf(&mut self, options: &Options, cx: &Context<'_>) -> bool {
+        let deaf = self.deaf(options);
+        if deaf {
+            self.reader = Some(cx.waker().clone());
+        }
+        deaf
+    }
+
     /// Whether so much is being handled that nothing more is read.
     pub(super) fn deaf(&self, options: &Options) -> bool {
         self.held > 0 && self.held >= options.max_payload

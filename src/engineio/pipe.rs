@@ -27,6 +27,8 @@ pub(super) struct Pipe {
     /// Bytes read and not yet decoded.
     unread: Bytes,
     out: VecDeque<Bytes>,
+    /// Whether something was written since the last flush.
+    unflushed: bool,
 }
 
 /// Why a pipe ended.
@@ -50,7 +52,7 @@ impl Pipe {
     /// Refuses messages of more than `max` bytes or `max_fragments` fragments.
     pub(super) fn new(upgraded: Upgraded, max: usize, max_fragments: usize) -> Pipe {
         let (io, decoder) = (TokioIo::new(upgraded), Decoder::new(max, max_fragments));
-        Pipe { io, decoder, unread: Bytes::new(), out: VecDeque::new() }
+        Pipe { io, decoder, unread: Bytes::new(), out: VecDeque::new(), unflushed: false }
     }
 
     /// Whether everything was written.
@@ -72,24 +74,36 @@ impl Pipe {
 
     /// Writes what there is to write.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.out.is_empty() {
-            let mut slices = [IoSlice::new(&[]); GATHER];
-            let mut count = 0;
-            for (slice, bytes) in slices.iter_mut().zip(&self.out) {
-                *slice = IoSlice::new(bytes);
-                count += 1;
-            }
-            let slices = slices.get(..count).unwrap_or_default();
-            let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices))?;
+        while let Some(front) = self.out.front() {
+            let written = if self.out.len() == 1 {
+                ready!(Pin::new(&mut self.io).poll_write(cx, front))?
+            } else {
+                ready!(self.poll_gather(cx))?
+            };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.unflushed = true;
             self.consume(written);
         }
         if self.out.capacity() > GATHER {
             self.out = VecDeque::new();
         }
-        Pin::new(&mut self.io).poll_flush(cx)
+        if self.unflushed {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); GATHER];
+        let mut count = 0;
+        for (slice, bytes) in slices.iter_mut().zip(&self.out) {
+            *slice = IoSlice::new(bytes);
+            count += 1;
+        }
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
     }
 
     fn consume(&mut self, mut written: usize) {

@@ -159,7 +159,7 @@ impl Session {
             return Poll::Pending;
         }
         let mut frames = Vec::new();
-        state.queue.take(MAX_ANSWER, |frame| frames.push(frame.clone()));
+        state.queue.take(MAX_ANSWER, |frame| frames.push(frame));
         state.queue.written();
         if let Some(ended) = state.ended
             && state.queue.is_empty()

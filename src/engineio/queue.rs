@@ -54,6 +54,7 @@ impl Parcel {
     }
 
     /// Its frames, in order.
+    #[cfg(test)]
     pub(super) fn frames(&self) -> impl Iterator<Item = &Frame> {
         std::iter::once(&self.first).chain(self.attachments())
     }
@@ -118,12 +119,14 @@ impl Queue {
 
     /// Takes parcels for a writer until their frames pass `enough` bytes. They count as waiting
     /// until [`written`](Self::written).
-    pub(super) fn take(&mut self, enough: usize, mut each: impl FnMut(&Frame)) {
+    pub(super) fn take(&mut self, enough: usize, mut each: impl FnMut(Frame)) {
         let mut taken = 0;
         while taken < enough {
             let Some(parcel) = self.parcels.pop_front() else { break };
             taken += parcel.len();
-            parcel.frames().for_each(&mut each);
+            let Parcel { first, rest, .. } = parcel;
+            each(first);
+            rest.iter().flat_map(|rest| rest.iter()).for_each(|frame| each(frame.clone()));
         }
         self.waiting -= taken;
         self.writing += taken;

@@ -90,13 +90,28 @@ enum Over {
     Pipe(Broken),
 }
 
+/// What writing came to.
+enum Out {
+    /// Everything was written.
+    Done {
+        /// Whether so much is being handled that nothing may be read.
+        deaf: bool,
+    },
+    /// The peer takes no more for now.
+    Blocked,
+    Over(Over),
+}
+
 /// One turn: writes while the peer takes it, reads while there is something, then sleeps.
 fn poll_session(cx: &mut Context<'_>, session: &Arc<Session>, pipe: &mut Pipe) -> Poll<Over> {
     loop {
-        match poll_out(cx, session, pipe) {
-            Poll::Ready(over) => return Poll::Ready(over),
-            Poll::Pending if session.poll_room(cx).is_pending() => return Poll::Pending,
-            Poll::Pending => {}
+        let deaf = match poll_out(cx, session, pipe) {
+            Out::Over(over) => return Poll::Ready(over),
+            Out::Done { deaf } => deaf,
+            Out::Blocked => session.poll_room(cx).is_pending(),
+        };
+        if deaf {
+            return Poll::Pending;
         }
         match pipe.poll_read(cx) {
             Poll::Ready(Ok(incoming)) => {
@@ -106,38 +121,36 @@ fn poll_session(cx: &mut Context<'_>, session: &Arc<Session>, pipe: &mut Pipe) -
                 }
             }
             Poll::Ready(Err(broken)) => return Poll::Ready(Over::Pipe(broken)),
-            // A control frame's answer may have been added by the read.
             Poll::Pending if pipe.is_drained() => return Poll::Pending,
-            Poll::Pending => return poll_out(cx, session, pipe),
+            // A control frame's answer was added by the read.
+            Poll::Pending => match poll_out(cx, session, pipe) {
+                Out::Over(over) => return Poll::Ready(over),
+                _ => return Poll::Pending,
+            },
         }
     }
 }
 
-fn poll_out(cx: &mut Context<'_>, session: &Session, pipe: &mut Pipe) -> Poll<Over> {
+fn poll_out(cx: &mut Context<'_>, session: &Session, pipe: &mut Pipe) -> Out {
     loop {
-        match pipe.poll_write(cx) {
-            Poll::Pending => {
-                let mut state = session.state();
-                state.congested = true;
-                if state.ended.is_some() {
-                    return Poll::Ready(Over::Session);
-                }
-                // A peer that takes nothing any more must not keep the task from learning of the end.
-                state.writer = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
-            Poll::Ready(Err(error)) => return Poll::Ready(Over::Pipe(error.into())),
-            Poll::Ready(Ok(())) => {}
+        let written = pipe.poll_write(cx);
+        if let Poll::Ready(Err(error)) = written {
+            return Out::Over(Over::Pipe(error.into()));
         }
         let mut state = session.state();
-        state.congested = false;
-        state.queue.written();
+        state.congested = written.is_pending();
         if state.ended.is_some() {
-            return Poll::Ready(Over::Session);
+            return Out::Over(Over::Session);
         }
+        if state.congested {
+            // A peer that takes nothing any more must not keep the task from learning of the end.
+            state.writer = Some(cx.waker().clone());
+            return Out::Blocked;
+        }
+        state.queue.written();
         if state.queue.is_empty() {
             state.writer = Some(cx.waker().clone());
-            return Poll::Pending;
+            return Out::Done { deaf: state.is_deaf(session.options(), cx) };
         }
         state.queue.take(BATCH, |frame| session.dialect.websocket(frame, |bytes| pipe.push(bytes)));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use indexmap::IndexSet;
 
@@ -19,7 +19,38 @@ pub(super) struct Namespace {
 struct Members {
     sockets: HashMap<Arc<str>, Arc<Socket>>,
     /// The room named by a socket's own id is not kept: `sockets` is all those rooms.
-    rooms: HashMap<Arc<str>, IndexSet<Member>>,
+    rooms: HashMap<Arc<str>, Room>,
+}
+
+/// The sockets of a room, and the list that broadcasts share until somebody joins or leaves: a
+/// room that is quiet costs a broadcast one reference, not one for each socket.
+#[derive(Debug, Default)]
+struct Room {
+    members: IndexSet<Member>,
+    list: OnceLock<Selection>,
+}
+
+/// Sockets that are meant, each once.
+pub(super) type Selection = Arc<[Arc<Socket>]>;
+
+impl Room {
+    fn insert(&mut self, socket: &Arc<Socket>) {
+        self.members.insert(Member(socket.clone()));
+        self.list.take();
+    }
+
+    fn remove(&mut self, socket: &Arc<Socket>) {
+        self.members.swap_remove(&Member(socket.clone()));
+        self.list.take();
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Arc<Socket>> {
+        self.members.iter().map(|member| &member.0)
+    }
+
+    fn list(&self) -> Selection {
+        self.list.get_or_init(|| self.iter().cloned().collect()).clone()
+    }
 }
 
 /// A socket, told apart by its address: cheaper than by its id.
@@ -58,7 +89,7 @@ impl Namespace {
         let mut members = self.write();
         members.sockets.insert(socket.id().clone(), socket.clone());
         for room in socket.rooms().into_iter().skip(1) {
-            members.rooms.entry(room).or_default().insert(Member(socket.clone()));
+            members.rooms.entry(room).or_default().insert(socket);
         }
     }
 
@@ -78,17 +109,18 @@ impl Namespace {
         self.read().sockets.get(id).cloned()
     }
 
-    /// The sockets meant, each once. A copy, so that nothing is locked while they are sent to.
-    pub(super) fn select(&self, target: &Target) -> Vec<Arc<Socket>> {
+    /// The sockets meant, each once. A list of its own, so that nothing is locked while they are
+    /// sent to.
+    pub(super) fn select(&self, target: &Target) -> Selection {
         let members = self.read();
+        if let ([room], [], false) = (target.rooms.as_slice(), target.except.as_slice(), target.everyone) {
+            return members.room_alone(room);
+        }
         let except: HashSet<*const Socket> =
             target.except.iter().flat_map(|room| members.room(room)).map(Arc::as_ptr).collect();
         let keep = |socket: &&Arc<Socket>| except.is_empty() || !except.contains(&Arc::as_ptr(socket));
         if target.everyone {
             return members.sockets.values().filter(keep).cloned().collect();
-        }
-        if let [room] = target.rooms.as_slice() {
-            return members.room_once(room).filter(keep).cloned().collect();
         }
         let mut seen = HashSet::new();
         let sockets = target.rooms.iter().flat_map(|room| members.room(room));
@@ -100,7 +132,7 @@ impl Namespace {
         let mut members = self.write();
         for room in rooms {
             if socket.note_joined(room, log) {
-                members.rooms.entry(room.clone()).or_default().insert(Member(socket.clone()));
+                members.rooms.entry(room.clone()).or_default().insert(socket);
             }
         }
     }
@@ -117,22 +149,29 @@ impl Namespace {
 }
 
 impl Members {
+    /// A room's sockets, that of the id it is named by first.
     fn room(&self, name: &str) -> impl Iterator<Item = &Arc<Socket>> {
         let own = self.sockets.get(name);
-        own.into_iter().chain(self.rooms.get(name).into_iter().flatten().map(|member| &member.0))
+        own.into_iter().chain(self.rooms.get(name).into_iter().flat_map(Room::iter))
     }
 
-    /// The room's sockets, each once even if somebody else joined a room named by a socket's id.
-    fn room_once(&self, name: &str) -> impl Iterator<Item = &Arc<Socket>> {
-        let own = self.sockets.get(name);
-        let others = self.rooms.get(name).into_iter().flatten().map(|member| &member.0);
-        own.into_iter().chain(others.filter(move |socket| !own.is_some_and(|own| Arc::ptr_eq(own, socket))))
+    fn room_alone(&self, name: &str) -> Selection {
+        match (self.sockets.get(name), self.rooms.get(name)) {
+            (None, Some(room)) => room.list(),
+            (Some(own), None) => Arc::from([own.clone()]),
+            (None, None) => Arc::from([]),
+            // Somebody joined the room named by a socket's id.
+            (Some(own), Some(room)) => {
+                let others = room.iter().filter(|socket| !Arc::ptr_eq(own, socket));
+                std::iter::once(own).chain(others).cloned().collect()
+            }
+        }
     }
 
     fn leave(&mut self, socket: &Arc<Socket>, room: &Arc<str>) {
         if let Some(members) = self.rooms.get_mut(room) {
-            members.swap_remove(&Member(socket.clone()));
-            if members.is_empty() {
+            members.remove(socket);
+            if members.members.is_empty() {
                 self.rooms.remove(room);
             }
         }
