@@ -30,7 +30,7 @@ const RULES: &str = r#"
 struct Scene {
     gateway: Gateway,
     bystander: WebSocket,
-    _backend: Backend,
+    backend: Backend,
 }
 
 impl Scene {
@@ -42,7 +42,7 @@ impl Scene {
         });
         let gateway = Gateway::start(&format!("upstream: {}\nsocketio:\n{socketio}{RULES}", backend.url));
         let bystander = WebSocket::connect(&gateway.address);
-        Scene { gateway, bystander, _backend: backend }
+        Scene { gateway, bystander, backend }
     }
 
     fn websocket(&self) -> WebSocket {
@@ -152,9 +152,14 @@ fn deep_and_huge_packets() {
         socket.send(&format!("431[{deep}]"));
         scene.is_unmoved();
     }
-    // Binary that was none must not reach a backend as such, however deep it is.
+    // Binary that was none must not reach a backend as such, however deep it is, and comes back unchanged.
+    let mut socket = scene.websocket();
+    socket.send(&format!(r#"421["ask",{}]"#, deep[1]));
+    assert_eq!(socket.text(), format!("431[{}]", deep[1]));
+    let bodies: Vec<_> = scene.backend.seen().into_iter().map(|seen| seen.body).collect();
+    assert!(bodies.iter().any(|body| body.contains(r#"{"$$binary":"AQID"}"#)));
+    assert!(!bodies.iter().any(|body| body.contains(r#"{"$binary""#)));
     scene.are_closed(&[
-        &format!(r#"42["ask",{}]"#, deep[1]),
         &format!(r#"42["back",{}"#, "[".repeat(500_000)),
         &format!(r#"42["back",{}"#, r#"{"a":"#.repeat(150_000)),
         &format!("40/admin,{}", r#"{"a":"#.repeat(150_000)),

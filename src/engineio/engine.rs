@@ -213,7 +213,7 @@ impl Engine {
                 Ok(upgraded) if probing => websocket::upgrade(session, pipe(upgraded)).await,
                 // Already upgraded or upgrading: the first WebSocket stays, this one goes.
                 Ok(upgraded) => websocket::turn_away(pipe(upgraded)).await,
-                Err(_) if probing => session.state().probing = false,
+                Err(_) if probing => session.end_probe(),
                 Err(_) => {}
             }
         });

@@ -173,6 +173,9 @@ impl Session {
         if !frames.is_empty() {
             return Poll::Ready(Turn::Packets(frames));
         }
+        if std::mem::take(&mut state.probed) {
+            return Poll::Ready(Turn::Packets(vec![Frame::packet(NOOP)]));
+        }
         if state.probing && !held {
             return Poll::Ready(Turn::Probing);
         }

@@ -80,6 +80,8 @@ pub(super) struct State {
     pub(super) corked: bool,
     /// A WebSocket wants to take over.
     pub(super) probing: bool,
+    /// Its frames pass: one GET is let go at once, so that the client can confirm.
+    pub(super) probed: bool,
     /// The WebSocket's peer does not take what was written.
     pub(super) congested: bool,
     pulse: Pulse,
@@ -149,6 +151,7 @@ impl Session {
             posting: false,
             corked: false,
             probing: false,
+            probed: false,
             congested: false,
             pulse: pulse(now, options.ping_interval, options.ping_timeout),
             admit_by: Some(now + options.connect_timeout),

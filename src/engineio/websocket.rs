@@ -55,19 +55,20 @@ pub(super) async fn run(session: Arc<Session>, mut pipe: Pipe) {
 /// Whatever else happens, only the WebSocket is closed and polling goes on.
 pub(super) async fn upgrade(session: Arc<Session>, mut pipe: Pipe) {
     let patience = session.options().upgrade_timeout;
-    let probed = tokio::time::timeout(patience, probe(&mut pipe)).await;
+    let probed = tokio::time::timeout(patience, probe(&session, &mut pipe)).await;
     let upgraded = matches!(probed, Ok(Some(()))) && session.take_over();
     if upgraded {
         session.announce_upgrade();
         return run(session, pipe).await;
     }
-    session.state().probing = false;
+    session.end_probe();
     let _ = tokio::time::timeout(FAREWELL, pipe.finish(None)).await;
 }
 
 /// `2probe` is answered by `3probe`; `5` confirms.
-async fn probe(pipe: &mut Pipe) -> Option<()> {
+async fn probe(session: &Session, pipe: &mut Pipe) -> Option<()> {
     let Some(Packet::Probe) = next_packet(pipe).await else { return None };
+    session.release_get();
     pipe.push(Frame::packet("3probe").websocket());
     pipe.flush().await.ok()?;
     let Some(Packet::Upgrade) = next_packet(pipe).await else { return None };
@@ -194,10 +195,27 @@ impl Session {
         true
     }
 
+    /// Lets a GET go, the one that is pending or the next.
+    fn release_get(&self) {
+        let writer = {
+            let mut state = self.state();
+            state.probed = true;
+            state.writer.take()
+        };
+        writer.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    pub(super) fn end_probe(&self) {
+        let mut state = self.state();
+        state.probing = false;
+        state.probed = false;
+    }
+
     fn take_over(&self) -> bool {
         let writer = {
             let mut state = self.state();
             state.probing = false;
+            state.probed = false;
             if state.ended.is_some() {
                 return false;
             }

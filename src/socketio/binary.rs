@@ -1,7 +1,8 @@
 //! Binary inside JSON: attachments on the wire, `{"$binary":"base64"}` towards rules and backends.
 //!
 //! A client's own object that looks like the latter gets one more `$` on the way in and loses it
-//! on the way out, so that nobody can pass off text as binary, and nothing is changed.
+//! on the way out, so that nobody can pass off text as binary, and nothing is changed. All of it
+//! works on the text, since a tree of values would spell numbers anew.
 
 use std::borrow::Cow;
 
@@ -10,8 +11,10 @@ use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use memchr::memmem;
-use serde_json::{Map, Value, json};
+use memchr::{memchr2, memmem};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Deserializer, Value};
 
 use super::packet::Invalid;
 use crate::json::Json;
@@ -22,76 +25,134 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// Objects that look like ours may lie in one another so deep. Nobody's data does.
+const MAX_DEPTH: usize = 100;
+
 /// Whether a text can hold a `$binary` key, escaped letters included. Nearly none does, and such
 /// a text is passed on as it is.
 fn is_suspicious(text: &str) -> bool {
     memmem::find(text.as_bytes(), b"$binary").is_some() || memmem::find(text.as_bytes(), b"\\u00").is_some()
 }
 
-/// The `$`s before `binary` in the only key of an object that looks like ours.
-fn marker(map: &Map<String, Value>) -> Option<&str> {
-    let key = map.keys().next().filter(|_| map.len() == 1)?;
-    let dollars = key.strip_suffix("binary")?;
-    (!dollars.is_empty() && dollars.bytes().all(|byte| byte == b'$')).then_some(key)
-}
+/// What becomes of an object: its length in the text, and what stands for it.
+type Change = Option<(usize, String)>;
 
-/// Changes every object in a tree, innermost first where `change` answers `None`.
-fn walk<E>(
-    value: &mut Value,
-    change: &mut impl FnMut(&Map<String, Value>) -> Result<Option<Value>, E>,
-) -> Result<(), E> {
-    match value {
-        Value::Array(items) => items.iter_mut().try_for_each(|item| walk(item, change)),
-        Value::Object(map) => match change(map)? {
-            Some(changed) => {
-                *value = changed;
-                Ok(())
-            }
-            None => map.values_mut().try_for_each(|item| walk(item, change)),
-        },
-        _ => Ok(()),
+/// Copies a valid JSON text, asking of each object what becomes of it; outer ones first.
+fn rewrite(
+    text: &str,
+    depth: usize,
+    change: &mut dyn FnMut(&str, usize) -> Result<Change, Invalid>,
+) -> Result<String, Invalid> {
+    if depth > MAX_DEPTH {
+        return Err(Invalid);
     }
-}
-
-/// One more `$` for a client's own objects that look like ours.
-fn escape_object(map: &Map<String, Value>) -> Option<Value> {
-    let key = marker(map)?;
-    let mut inner = map.get(key).cloned().unwrap_or_default();
-    escape_value(&mut inner);
-    Some(Value::Object(Map::from_iter([(format!("${key}"), inner)])))
-}
-
-fn escape_value(value: &mut Value) {
-    let _ = walk::<()>(value, &mut |map| Ok(escape_object(map)));
-}
-
-/// The arguments of a packet without attachments, in the vocabulary of rules. What looks like ours
-/// in so deep a nest that it cannot be escaped is refused.
-pub(super) fn escape(mut args: Vec<Json>) -> Result<Vec<Json>, Invalid> {
-    for arg in args.iter_mut().filter(|arg| is_suspicious(arg.as_str())) {
-        let mut value = arg.to_value().map_err(|_| Invalid)?;
-        let before = value.clone();
-        escape_value(&mut value);
-        if value != before {
-            *arg = Json::from_value(&value);
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(start) = memchr2(b'"', b'{', rest.as_bytes()) {
+        let (before, from) = rest.split_at(start);
+        out.push_str(before);
+        if from.starts_with('"') {
+            let string = string_at(from);
+            out.push_str(string);
+            rest = from.get(string.len()..).unwrap_or_default();
+        } else if let Some((length, other)) = change(from, depth)? {
+            out.push_str(&other);
+            rest = from.get(length..).unwrap_or_default();
+        } else {
+            out.push('{');
+            rest = from.get(1..).unwrap_or_default();
         }
     }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// The string that begins the text, with its quotes.
+fn string_at(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let mut end = 1;
+    while let Some(found) = bytes.get(end..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        end += found;
+        if bytes.get(end) == Some(&b'"') {
+            return text.get(..=end).unwrap_or(text);
+        }
+        end += 2;
+    }
+    text
+}
+
+/// The object that begins the text, if it looks like ours: the `$`s of its only key, its value, its length.
+fn look_alike(text: &str) -> Option<(usize, &str, usize)> {
+    let inside = text.get(1..)?.trim_start();
+    let quoted = inside.starts_with('"').then(|| string_at(inside))?;
+    if !quoted.contains('\\') && !quoted.ends_with("binary\"") {
+        return None;
+    }
+    let key: String = serde_json::from_str(quoted).ok()?;
+    let dollars =
+        key.strip_suffix("binary").filter(|dollars| dollars.bytes().all(|byte| byte == b'$'))?.len();
+    let after = inside.get(quoted.len()..)?.trim_start().strip_prefix(':')?;
+    let mut values = Deserializer::from_str(after).into_iter::<&RawValue>();
+    let value = values.next()?.ok()?.get();
+    let end = after.get(values.byte_offset()..)?.trim_start().strip_prefix('}')?;
+    (dollars > 0).then_some((dollars, value, text.len() - end.len()))
+}
+
+/// An object of that many `$`s around a value.
+fn wrapped(dollars: usize, value: &str) -> String {
+    format!("{{\"{}binary\":{value}}}", "$".repeat(dollars))
+}
+
+/// One more `$` for a client's own object that looks like ours.
+fn escaped(text: &str, depth: usize) -> Result<Change, Invalid> {
+    let Some((dollars, value, length)) = look_alike(text) else { return Ok(None) };
+    let value = rewrite(value, depth + 1, &mut escaped)?;
+    Ok(Some((length, wrapped(dollars + 1, &value))))
+}
+
+/// The arguments of a packet without attachments, in the vocabulary of rules.
+pub(super) fn escape(mut args: Vec<Json>) -> Result<Vec<Json>, Invalid> {
+    for arg in args.iter_mut().filter(|arg| is_suspicious(arg.as_str())) {
+        *arg = Json::from_written(rewrite(arg.as_str(), 0, &mut escaped)?);
+    }
     Ok(args)
+}
+
+/// What a packet with attachments has in the place of each.
+#[derive(Deserialize)]
+struct Placeholder {
+    #[serde(rename = "_placeholder", default)]
+    is: Value,
+    #[serde(default)]
+    num: Value,
+}
+
+/// The placeholder that begins the text: which attachment it stands for, and its length. One whose
+/// number is missing or strange is invalid.
+fn placeholder(text: &str) -> Result<Option<(usize, usize)>, Invalid> {
+    let inside = text.get(1..).unwrap_or_default().trim_start();
+    if !inside.starts_with("\"_placeholder\"") && !inside.starts_with("\"num\"") {
+        return Ok(None);
+    }
+    let mut objects = Deserializer::from_str(text).into_iter::<Placeholder>();
+    match objects.next() {
+        Some(Ok(found)) if found.is == Value::Bool(true) => {
+            let num = found.num.as_u64().and_then(|num| usize::try_from(num).ok()).ok_or(Invalid)?;
+            Ok(Some((num, objects.byte_offset())))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The arguments of a packet with attachments, each in the place of its placeholder.
 pub(super) fn attach(mut args: Vec<Json>, attachments: &[Bytes]) -> Result<Vec<Json>, Invalid> {
     for arg in &mut args {
-        let mut value = arg.to_value().map_err(|_| Invalid)?;
-        walk(&mut value, &mut |map| {
-            if map.get("_placeholder") != Some(&Value::Bool(true)) {
-                return Ok(escape_object(map));
-            }
-            let index = map.get("num").and_then(Value::as_u64).and_then(|num| usize::try_from(num).ok());
-            let data = index.and_then(|index| attachments.get(index)).ok_or(Invalid)?;
-            Ok(Some(json!({"$binary": STANDARD.encode(data)})))
+        let text = rewrite(arg.as_str(), 0, &mut |text, depth| {
+            let Some((num, length)) = placeholder(text)? else { return escaped(text, depth) };
+            let data = attachments.get(num).ok_or(Invalid)?;
+            Ok(Some((length, wrapped(1, &format!("\"{}\"", STANDARD.encode(data))))))
         })?;
-        *arg = Json::from_value(&value);
+        *arg = Json::from_written(text);
     }
     Ok(args)
 }
@@ -103,34 +164,24 @@ pub(super) fn detach(args: &[Json]) -> (Cow<'_, [Json]>, Vec<Vec<u8>>) {
     if !args.iter().any(|arg| is_suspicious(arg.as_str())) {
         return (Cow::Borrowed(args), attachments);
     }
-    let args = args
-        .iter()
-        .map(|arg| match arg.to_value() {
-            Ok(mut value) => {
-                let before = value.clone();
-                detach_value(&mut value, &mut attachments);
-                if value == before { arg.clone() } else { Json::from_value(&value) }
-            }
-            Err(_) => arg.clone(),
-        })
-        .collect();
-    (Cow::Owned(args), attachments)
+    let detached =
+        args.iter().map(|arg| detach_text(arg.as_str(), 0, &mut attachments).map(Json::from_written));
+    match detached.collect() {
+        Ok(args) => (Cow::Owned(args), attachments),
+        Err(Invalid) => (Cow::Borrowed(args), Vec::new()),
+    }
 }
 
-fn detach_value(value: &mut Value, attachments: &mut Vec<Vec<u8>>) {
-    let _ = walk::<()>(value, &mut |map| {
-        let Some(key) = marker(map) else { return Ok(None) };
-        let inner = map.get(key).unwrap_or(&Value::Null);
-        if key == "$binary" {
-            let data = inner.as_str().and_then(|text| LENIENT.decode(text).ok());
-            return Ok(data.map(|data| {
-                attachments.push(data);
-                json!({"_placeholder": true, "num": attachments.len() - 1})
-            }));
+fn detach_text(text: &str, depth: usize, attachments: &mut Vec<Vec<u8>>) -> Result<String, Invalid> {
+    rewrite(text, depth, &mut |text, depth| {
+        let Some((dollars, value, length)) = look_alike(text) else { return Ok(None) };
+        if dollars > 1 {
+            let value = detach_text(value, depth + 1, attachments)?;
+            return Ok(Some((length, wrapped(dollars - 1, &value))));
         }
-        let mut inner = inner.clone();
-        detach_value(&mut inner, attachments);
-        let key = key.strip_prefix('$').unwrap_or(key).to_owned();
-        Ok(Some(Value::Object(Map::from_iter([(key, inner)]))))
-    });
+        let base64: Option<String> = serde_json::from_str(value).ok();
+        let Some(data) = base64.and_then(|text| LENIENT.decode(text).ok()) else { return Ok(None) };
+        attachments.push(data);
+        Ok(Some((length, format!("{{\"_placeholder\":true,\"num\":{}}}", attachments.len() - 1))))
+    })
 }

@@ -119,7 +119,10 @@ impl<'a> Head<'a> {
     fn read(&self, whole: &Bytes, attachments: &[Bytes]) -> Result<Packet, Invalid> {
         let binary = matches!(self.kind, b'5' | b'6');
         let body = match (self.kind, self.id) {
-            (b'0', None) => Content::Connect { auth: object(whole, self.data)? },
+            (b'0', None) => {
+                let auth = object(whole, self.data)?.map(|auth| binary::escape(vec![auth])).transpose()?;
+                Content::Connect { auth: auth.and_then(|mut auth| auth.pop()) }
+            }
             (b'1', None) if self.data.is_empty() => Content::Disconnect,
             (b'2' | b'5', id) => {
                 let (name, args) = event(whole, self.data)?;

@@ -132,10 +132,13 @@ fn what_is_no_packet_of_a_client_is_invalid() {
 #[test]
 fn attachments_take_the_place_of_their_placeholders() {
     let packet = read_binary(
-        r#"52-["e",{"x":[{"_placeholder":true,"num":1}]},{"_placeholder":true,"num":0},1.0]"#,
+        r#"52-["e",{"x":[{"_placeholder":true,"num":1}],"n":[1e3,1.0]},{"num":0,"_placeholder":true},1E+2]"#,
         &[b"\x01\x02\x03", b"\x04"],
     );
-    assert_eq!(args(packet.unwrap()), [r#"{"x":[{"$binary":"BA=="}]}"#, r#"{"$binary":"AQID"}"#, "1.0"]);
+    assert_eq!(
+        args(packet.unwrap()),
+        [r#"{"x":[{"$binary":"BA=="}],"n":[1e3,1.0]}"#, r#"{"$binary":"AQID"}"#, "1E+2"]
+    );
     assert_eq!(args(read("50-[\"e\",1]").unwrap()), ["1"]);
 }
 
@@ -146,6 +149,13 @@ fn placeholders_that_point_nowhere_are_invalid() {
         assert_eq!(read_binary(&packet, &[b"x"]), Err(Invalid), "{num}");
     }
     assert_eq!(read_binary(r#"51-["e",{"_placeholder":true}]"#, &[b"x"]), Err(Invalid));
+    assert_eq!(read_binary(r#"51-["e",{"num":"0","_placeholder":true}]"#, &[b"x"]), Err(Invalid));
+    // What only looks like one is the client's own.
+    for own in
+        [r#"{"_placeholder":"true","num":0}"#, r#"{"num":{"num":1}}"#, r#"["{\"_placeholder\":true}"]"#]
+    {
+        assert_eq!(args(read_binary(&format!(r#"51-["e",{own}]"#), &[b"x"]).unwrap()), [own]);
+    }
     for count in [11, 10_000] {
         assert!(parse(text(&format!(r#"5{count}-["e"]"#)), 10).is_err());
     }

@@ -1,0 +1,230 @@
+//! What is measured.
+
+mod echo;
+mod fanout;
+mod memory;
+mod setup;
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::generator::{Generator, Heard, Transport};
+use crate::peers::{PINNED, Peer, Place, Server};
+use crate::usage::{Used, Watch};
+
+/// What a run that cannot be counted ends with.
+pub(crate) type Failure = Box<dyn Error>;
+
+/// Silence after which what is still missing is lost.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Clients that connect or join at once.
+const AT_ONCE: usize = 64;
+
+/// Time between the last join and the first event.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// One figure of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Figure {
+    /// Row of the table.
+    pub(crate) row: &'static str,
+    /// Its unit.
+    pub(crate) unit: &'static str,
+    /// The less the better.
+    pub(crate) value: f64,
+    /// Cores that somebody else kept busy meanwhile.
+    pub(crate) foreign: f64,
+    /// More about the run, for `--verbose`.
+    pub(crate) note: String,
+}
+
+/// A case: its name for arguments, what is compared, how it is run.
+pub(crate) struct Case {
+    /// As arguments name it.
+    pub(crate) name: &'static str,
+    /// Columns of its table.
+    pub(crate) columns: &'static [(&'static str, Peer, Place)],
+    /// Runs it on a fresh server.
+    pub(crate) run: fn(&Bench) -> Result<Vec<Figure>, Failure>,
+    /// Rounds are as many as asked for, or as few as this.
+    pub(crate) rounds: usize,
+}
+
+const PEERS: &[(&str, Peer, Place)] = &[
+    ("frontroom", Peer::Frontroom, PINNED),
+    ("node", Peer::Node, PINNED),
+    ("socketioxide", Peer::Socketioxide, PINNED),
+];
+
+/// The floor knows events on WebSockets and nothing else.
+const WITH_FLOOR: &[(&str, Peer, Place)] = &[
+    ("frontroom", Peer::Frontroom, PINNED),
+    ("node", Peer::Node, PINNED),
+    ("socketioxide", Peer::Socketioxide, PINNED),
+    ("floor", Peer::Floor, PINNED),
+];
+
+const WORKERS: &[(&str, Peer, Place)] = &[
+    ("two workers", Peer::Frontroom, Place { cores: "0,1", workers: 2 }),
+    ("one worker", Peer::Frontroom, Place { cores: "0,1", workers: 1 }),
+];
+
+/// All cases, in the order of the table.
+pub(crate) const ALL: &[Case] = &[
+    events("fanout-w1", |bench| fanout::one_room(bench, "fan-out 1 x 1000, w 1", 1, 200)),
+    events("fanout-w8", |bench| fanout::one_room(bench, "fan-out 1 x 1000, w 8", 8, 600)),
+    events("rooms", |bench| fanout::rooms(bench, "fan-out 500 x 10, w 16")),
+    events("echo", |bench| echo::run(bench, "event with ack, 100 clients")),
+    case("setup", |bench| setup::run(bench, setup::WEBSOCKET)),
+    case("upgrade", |bench| setup::run(bench, setup::UPGRADE)),
+    case("polling", |bench| fanout::polling(bench, "polling fan-out 1 x 500, w 1")),
+    Case { rounds: 3, ..case("memory", memory::run) },
+    workers("workers-fanout", |bench| fanout::one_room(bench, "wall: fan-out 1 x 1000, w 8", 8, 600)),
+    workers("workers-echo", |bench| echo::run(bench, "wall: event with ack, 100 clients")),
+    workers("workers-setup", |bench| setup::run(bench, setup::WEBSOCKET_WALL)),
+];
+
+const fn events(name: &'static str, run: fn(&Bench) -> Result<Vec<Figure>, Failure>) -> Case {
+    Case { columns: WITH_FLOOR, ..case(name, run) }
+}
+
+const fn case(name: &'static str, run: fn(&Bench) -> Result<Vec<Figure>, Failure>) -> Case {
+    Case { name, columns: PEERS, run, rounds: usize::MAX }
+}
+
+const fn workers(name: &'static str, run: fn(&Bench) -> Result<Vec<Figure>, Failure>) -> Case {
+    Case { name, columns: WORKERS, run, rounds: usize::MAX }
+}
+
+/// One run of a case: a fresh server.
+pub(crate) struct Bench {
+    server: Server,
+    place: Place,
+}
+
+impl Bench {
+    /// Starts the server and takes the core that is left.
+    pub(crate) fn start(peer: Peer, place: Place) -> Result<Bench, Failure> {
+        let server = Server::start(peer, place)?;
+        let mut cores = rustix::thread::CpuSet::new();
+        cores.set(1);
+        if place != PINNED {
+            cores.set(0);
+        }
+        rustix::thread::sched_setaffinity(None, &cores)?;
+        Ok(Bench { server, place })
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    fn watch(&self) -> io::Result<Watch> {
+        Watch::begin(self.pid())
+    }
+
+    /// CPU of the server for each unit; without pinning, where the server has what the generator
+    /// leaves, the time by the clock.
+    fn figure(&self, row: &'static str, used: Used, units: u64, note: &str) -> Figure {
+        let time = if self.place == PINNED { used.server } else { used.wall };
+        let note = format!(
+            "server {:.0} %, generator {:.0} %, others {:.0} %{note}",
+            used.server / used.wall * 100.0,
+            used.generator / used.wall * 100.0,
+            used.foreign * 100.0
+        );
+        Figure { row, unit: "us", value: time / 1000.0 / units as f64, foreign: used.foreign, note }
+    }
+}
+
+/// Notices when nothing goes on any more.
+struct Progress {
+    last: Instant,
+}
+
+impl Progress {
+    fn new() -> Progress {
+        Progress { last: Instant::now() }
+    }
+
+    /// Whatever is `missing` is lost once nothing was `heard` for too long.
+    fn note(&mut self, heard: bool, missing: impl FnOnce() -> String) -> Result<(), Failure> {
+        if heard {
+            self.last = Instant::now();
+        } else if self.last.elapsed() > PATIENCE {
+            return Err(format!("LOSS: {}", missing()).into());
+        }
+        Ok(())
+    }
+}
+
+fn lost() -> Failure {
+    "LOSS: a connection".into()
+}
+
+/// Connects clients, some of them at once.
+fn connect(
+    generator: &mut Generator,
+    transport: Transport,
+    count: usize,
+    at_once: usize,
+) -> Result<Vec<usize>, Failure> {
+    let (mut clients, mut connected) = (Vec::with_capacity(count), 0);
+    let (mut heard, mut progress) = (Vec::new(), Progress::new());
+    while connected < count {
+        while clients.len() < count && clients.len() - connected < at_once {
+            clients.push(generator.open(transport)?);
+        }
+        generator.turn(Duration::from_secs(1), &mut heard)?;
+        for (_, what) in &heard {
+            match what {
+                Heard::Connected => connected += 1,
+                Heard::Lost => return Err(lost()),
+                _ => {}
+            }
+        }
+        progress.note(!heard.is_empty(), || format!("{} of {count} connects", count - connected))?;
+    }
+    Ok(clients)
+}
+
+/// Lets each client join its room.
+fn join(generator: &mut Generator, rooms: &[(usize, usize)]) -> Result<(), Failure> {
+    let (mut sent, mut joined) = (0, 0);
+    let (mut heard, mut progress) = (Vec::new(), Progress::new());
+    while joined < rooms.len() {
+        while let Some((client, room)) = rooms.get(sent).filter(|_| sent - joined < AT_ONCE) {
+            generator.send(*client, &format!(r#"420["join","r{room}"]"#))?;
+            sent += 1;
+        }
+        generator.turn(Duration::from_secs(1), &mut heard)?;
+        for (_, what) in &heard {
+            match what {
+                Heard::Ack(0) => joined += 1,
+                Heard::Lost => return Err(lost()),
+                _ => {}
+            }
+        }
+        progress.note(!heard.is_empty(), || format!("{} joins", rooms.len() - joined))?;
+    }
+    idle(generator, SETTLE)
+}
+
+/// Answers pings and waits for nothing else.
+fn idle(generator: &mut Generator, time: Duration) -> Result<(), Failure> {
+    let (until, mut heard) = (Instant::now() + time, Vec::new());
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        generator.turn(left, &mut heard)?;
+        if heard.iter().any(|(_, what)| *what == Heard::Lost) {
+            return Err(lost());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What a process has used, as the kernel counts it.
+
+use std::fs;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// Nanoseconds that all threads of a process and of its children have run (proc(5), `schedstat`).
+/// Ticks of 10 ms would be too coarse.
+pub(crate) fn cpu_ns(pid: u32) -> io::Result<u64> {
+    let mut sum = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?.path();
+        // A thread may end meanwhile.
+        let Ok(stat) = fs::read_to_string(task.join("schedstat")) else { continue };
+        sum += stat.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+        let children = fs::read_to_string(task.join("children")).unwrap_or_default();
+        for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            sum += cpu_ns(child).unwrap_or(0);
+        }
+    }
+    Ok(sum)
+}
+
+/// Resident memory in bytes.
+pub(crate) fn resident(pid: u32) -> io::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kilobytes.map(|kilobytes| kilobytes * 1024.0).ok_or_else(|| io::Error::other("no VmRSS"))
+}
+
+/// Time that the machine's cores were busy.
+fn busy() -> io::Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let line = stat.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> = line.split_whitespace().filter_map(|field| field.parse().ok()).collect();
+    // user nice system idle iowait irq softirq, in ticks of 10 ms; time stolen by other machines is nobody's.
+    let busy: u64 = [0, 1, 2, 5, 6].iter().filter_map(|index| ticks.get(*index)).sum();
+    Ok(Duration::from_millis(busy * 10))
+}
+
+/// A span of time in which a server is watched.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pid: u32,
+    begun: Instant,
+    server: u64,
+    generator: u64,
+    busy: Duration,
+}
+
+/// What happened in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Used {
+    /// CPU of the server in nanoseconds.
+    pub(crate) server: f64,
+    /// CPU of the generator in nanoseconds.
+    pub(crate) generator: f64,
+    /// Nanoseconds by the clock.
+    pub(crate) wall: f64,
+    /// Cores that somebody else kept busy.
+    pub(crate) foreign: f64,
+}
+
+impl Watch {
+    /// From now on.
+    pub(crate) fn begin(pid: u32) -> io::Result<Watch> {
+        let generator = cpu_ns(std::process::id())?;
+        Ok(Watch { pid, begun: Instant::now(), server: cpu_ns(pid)?, generator, busy: busy()? })
+    }
+
+    /// Until now.
+    pub(crate) fn end(&self) -> io::Result<Used> {
+        let server = (cpu_ns(self.pid)? - self.server) as f64;
+        // The server may be a child of ours and is then counted in both.
+        let both = (cpu_ns(std::process::id())? - self.generator) as f64;
+        let wall = self.begun.elapsed().as_nanos() as f64;
+        let busy = (busy()? - self.busy).as_nanos() as f64;
+        Ok(Used { server, generator: both - server, wall, foreign: ((busy - both) / wall).max(0.0) })
+    }
+}
+
+/// Waits until nobody uses the machine, at most `patience`.
+pub(crate) fn wait_for_quiet(patience: Duration) -> io::Result<()> {
+    let until = Instant::now() + patience;
+    while Instant::now() < until {
+        let before = busy()?;
+        std::thread::sleep(Duration::from_millis(500));
+        if busy()? - before < Duration::from_millis(80) {
+            break;
+        }
+    }
+    Ok(())
+}
