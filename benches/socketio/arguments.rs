@@ -8,6 +8,8 @@ use crate::peers::Peer;
 pub(crate) struct Arguments {
     /// Rounds of every case.
     pub(crate) rounds: usize,
+    /// The generator never sleeps.
+    pub(crate) awake: bool,
     /// Be one of the servers instead of the benchmark.
     pub(crate) serve: Option<Peer>,
     cases: Vec<String>,
@@ -20,11 +22,13 @@ impl Arguments {
     /// # Errors
     /// The usage.
     pub(crate) fn parse(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
-        let mut arguments = Arguments { rounds: 5, serve: None, cases: Vec::new(), peers: Vec::new() };
+        let mut arguments =
+            Arguments { rounds: 5, awake: false, serve: None, cases: Vec::new(), peers: Vec::new() };
         while let Some(argument) = given.next() {
             match argument.as_str() {
                 // Cargo tells every benchmark that it is one.
                 "--bench" => {}
+                "--awake" => arguments.awake = true,
                 "--serve-socketioxide" => arguments.serve = Some(Peer::Socketioxide),
                 "--serve-floor" => arguments.serve = Some(Peer::Floor),
                 "--rounds" => {
@@ -56,7 +60,7 @@ fn usage() -> String {
     let cases: Vec<&str> = cases::ALL.iter().map(|case| case.name).collect();
     let peers = Peer::ALL.map(Peer::name);
     format!(
-        "usage: cargo bench --bench socketio -- [--rounds N] [--peer NAME]... [CASE]...\n\
+        "usage: cargo bench --bench socketio -- [--rounds N] [--peer NAME]... [--awake] [CASE]...\n\
          cases: {}\npeers: {}",
         cases.join(" "),
         peers.join(" ")

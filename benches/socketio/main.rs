@@ -80,7 +80,7 @@ fn measure(case: &Case, arguments: &Arguments) -> Result<(Results, Vec<usize>), 
             if !arguments.compares(*peer) {
                 continue;
             }
-            match undisturbed(case, *peer, *place) {
+            match undisturbed(case, *peer, *place, arguments.awake) {
                 Ok(figures) => {
                     for Figure { row, unit, value, note, .. } in &figures {
                         eprintln!("round {round}, {name}: {row}: {value:.2} {unit}; {note}");
@@ -98,11 +98,11 @@ fn measure(case: &Case, arguments: &Arguments) -> Result<(Results, Vec<usize>), 
 }
 
 /// Runs a case on a fresh server, again if somebody else used the machine meanwhile.
-fn undisturbed(case: &Case, peer: Peer, place: Place) -> Result<Vec<Figure>, Failure> {
+fn undisturbed(case: &Case, peer: Peer, place: Place, awake: bool) -> Result<Vec<Figure>, Failure> {
     let mut attempt = 1;
     loop {
         usage::wait_for_quiet(QUIET)?;
-        let figures = (case.run)(&Bench::start(peer, place)?)?;
+        let figures = (case.run)(&Bench::start(peer, place, awake)?)?;
         let foreign = figures.iter().map(|figure| figure.foreign).fold(0.0, f64::max);
         if foreign <= FOREIGN || attempt == ATTEMPTS {
             return Ok(figures);

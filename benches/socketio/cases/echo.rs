@@ -12,7 +12,7 @@ const PAD: &str = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed 
 
 /// Each client has one event under way.
 pub(super) fn run(bench: &Bench, row: &'static str) -> Result<Vec<Figure>, Failure> {
-    let mut generator = Generator::new(bench.address())?;
+    let mut generator = bench.generator()?;
     let clients = connect(&mut generator, Transport::Websocket, CLIENTS, AT_ONCE)?;
     let mut next = vec![0; clients.len()];
     echo(&mut generator, &mut next, COUNT / 10)?;

@@ -20,6 +20,11 @@ pub(super) fn one_room(
     run(bench, row, Transport::Websocket, (1, 1000), window, count)
 }
 
+/// More under way than a careless queue holds: 300 broadcasts to 600 clients.
+pub(super) fn crowd(bench: &Bench, row: &'static str) -> Result<Vec<Figure>, Failure> {
+    run(bench, row, Transport::Websocket, (1, 600), 300, 3000)
+}
+
 /// 500 rooms of 10.
 pub(super) fn rooms(bench: &Bench, row: &'static str) -> Result<Vec<Figure>, Failure> {
     run(bench, row, Transport::Websocket, (500, 10), 16, 15_000)
@@ -38,7 +43,7 @@ fn run(
     window: usize,
     count: u64,
 ) -> Result<Vec<Figure>, Failure> {
-    let mut generator = Generator::new(bench.address())?;
+    let mut generator = bench.generator()?;
     let clients = connect(&mut generator, transport, rooms * size, AT_ONCE)?;
     let places: Vec<(usize, usize)> = clients.iter().map(|client| (*client, client % rooms)).collect();
     join(&mut generator, &places)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{AT_ONCE, Bench, Failure, Figure, connect, idle};
-use crate::generator::{Generator, Transport};
+use crate::generator::Transport;
 use crate::usage;
 
 const CLIENTS: usize = 10_000;
@@ -13,7 +13,7 @@ const CYCLES: usize = 3;
 
 /// Holds the connections past the first ping, then connects and disconnects them again.
 pub(super) fn run(bench: &Bench) -> Result<Vec<Figure>, Failure> {
-    let mut generator = Generator::new(bench.address())?;
+    let mut generator = bench.generator()?;
     let empty = usage::resident(bench.pid())?;
     let (mut held, mut left) = (Vec::new(), Vec::new());
     for cycle in 0..CYCLES {

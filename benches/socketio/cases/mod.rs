@@ -7,7 +7,6 @@ mod setup;
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::generator::{Generator, Heard, Transport};
@@ -76,6 +75,7 @@ const WORKERS: &[(&str, Peer, Place)] = &[
 pub(crate) const ALL: &[Case] = &[
     events("fanout-w1", |bench| fanout::one_room(bench, "fan-out 1 x 1000, w 1", 1, 200)),
     events("fanout-w8", |bench| fanout::one_room(bench, "fan-out 1 x 1000, w 8", 8, 600)),
+    events("crowd", |bench| fanout::crowd(bench, "fan-out 1 x 600, w 300")),
     events("rooms", |bench| fanout::rooms(bench, "fan-out 500 x 10, w 16")),
     events("echo", |bench| echo::run(bench, "event with ack, 100 clients")),
     case("setup", |bench| setup::run(bench, setup::WEBSOCKET)),
@@ -103,11 +103,12 @@ const fn workers(name: &'static str, run: fn(&Bench) -> Result<Vec<Figure>, Fail
 pub(crate) struct Bench {
     server: Server,
     place: Place,
+    awake: bool,
 }
 
 impl Bench {
-    /// Starts the server and takes the core that is left.
-    pub(crate) fn start(peer: Peer, place: Place) -> Result<Bench, Failure> {
+    /// Starts the server and takes the core that is left; `awake` for a generator that never sleeps.
+    pub(crate) fn start(peer: Peer, place: Place, awake: bool) -> Result<Bench, Failure> {
         let server = Server::start(peer, place)?;
         let mut cores = rustix::thread::CpuSet::new();
         cores.set(1);
@@ -115,11 +116,11 @@ impl Bench {
             cores.set(0);
         }
         rustix::thread::sched_setaffinity(None, &cores)?;
-        Ok(Bench { server, place })
+        Ok(Bench { server, place, awake })
     }
 
-    fn address(&self) -> SocketAddr {
-        self.server.address
+    fn generator(&self) -> io::Result<Generator> {
+        Generator::new(self.server.address, self.awake)
     }
 
     fn pid(&self) -> u32 {

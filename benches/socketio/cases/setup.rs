@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Bench, Failure, Figure, connect, idle};
-use crate::generator::{Generator, Transport};
+use crate::generator::Transport;
 
 /// Kinds of set-ups.
 pub(super) struct Setup {
@@ -35,7 +35,7 @@ pub(super) const WEBSOCKET_WALL: Setup =
 
 /// Connects all, lets them go, and connects as many again.
 pub(super) fn run(bench: &Bench, setup: Setup) -> Result<Vec<Figure>, Failure> {
-    let mut generator = Generator::new(bench.address())?;
+    let mut generator = bench.generator()?;
     let mut figures = Vec::new();
     for row in [setup.fresh, setup.warmed] {
         let watch = bench.watch()?;

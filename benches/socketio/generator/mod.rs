@@ -6,7 +6,7 @@ mod wire;
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 
@@ -28,6 +28,7 @@ const HEADERS: &str = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/5
 /// All clients of one server.
 pub(crate) struct Generator {
     address: SocketAddr,
+    awake: bool,
     poll: Poll,
     events: Events,
     connections: Vec<Option<Connection>>,
@@ -42,10 +43,11 @@ pub(crate) struct Generator {
 }
 
 impl Generator {
-    /// Without clients.
-    pub(crate) fn new(address: SocketAddr) -> io::Result<Generator> {
+    /// Without clients. `awake`: it never sleeps, so that no server pays for waking it.
+    pub(crate) fn new(address: SocketAddr, awake: bool) -> io::Result<Generator> {
         Ok(Generator {
             address,
+            awake,
             poll: Poll::new()?,
             events: Events::with_capacity(TURN),
             connections: Vec::new(),
@@ -84,7 +86,7 @@ impl Generator {
         heard.clear();
         self.flush();
         if self.heard.is_empty() {
-            self.poll.poll(&mut self.events, Some(patience))?;
+            self.wait(patience)?;
             let events = std::mem::replace(&mut self.events, Events::with_capacity(1));
             for event in &events {
                 let id = event.token().0;
@@ -102,6 +104,19 @@ impl Generator {
         }
         std::mem::swap(heard, &mut self.heard);
         Ok(())
+    }
+
+    fn wait(&mut self, patience: Duration) -> io::Result<()> {
+        if !self.awake {
+            return self.poll.poll(&mut self.events, Some(patience));
+        }
+        let begun = Instant::now();
+        loop {
+            self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
+            if !self.events.is_empty() || begun.elapsed() > patience {
+                return Ok(());
+            }
+        }
     }
 
     /// Sends a Socket.IO packet, such as `42["echo",1]`.
