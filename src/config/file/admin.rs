@@ -1,0 +1,14 @@
+//! The admin listener.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The admin listener.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Address. Default `127.0.0.1:4001`.
+    pub listen: Option<String>,
+    /// Bearer token; must be set beyond loopback.
+    pub token: Option<String>,
+}
