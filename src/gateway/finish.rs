@@ -1,10 +1,8 @@
 //! The one door out: CORS headers, request id, metrics and the access log, for every answer.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
-use http::header::HeaderValue;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 
 use super::identify::{Identity, REQUEST_ID};
@@ -17,25 +15,29 @@ use crate::telemetry::{Access, metrics};
 const CLIENT_CLOSED: u16 = 499;
 
 /// What is remembered of a request until its answer leaves, or its client does.
-pub(super) struct Finish {
+pub(super) struct Finish<'a> {
     method: Method,
+    /// Empty unless it is logged.
     path: String,
-    route: String,
-    client: IpAddr,
-    request_id: String,
+    route: &'a str,
+    who: &'a Identity,
     started: Instant,
     log: bool,
     ended: bool,
 }
 
-impl Finish {
-    pub(super) fn begin<B>(request: &Request<B>, who: &Identity, started: Instant, log: bool) -> Finish {
+impl<'a> Finish<'a> {
+    pub(super) fn begin<B>(
+        request: &Request<B>,
+        who: &'a Identity,
+        started: Instant,
+        log: bool,
+    ) -> Finish<'a> {
         Finish {
             method: request.method().clone(),
             path: if log { request.uri().path().to_owned() } else { String::new() },
-            route: "none".to_owned(),
-            client: who.forwarded.client,
-            request_id: if log { who.request_id.clone() } else { String::new() },
+            route: "none",
+            who,
             started,
             log,
             ended: false,
@@ -43,50 +45,43 @@ impl Finish {
     }
 
     /// Names the route, for metrics and the log.
-    pub(super) fn route(&mut self, name: &str) {
-        name.clone_into(&mut self.route);
+    pub(super) fn route(&mut self, name: &'a str) {
+        self.route = name;
     }
 
     /// Turns whatever was answered into what leaves.
-    pub(super) fn end(
-        mut self,
-        answer: Result<Response<Body>, Fault>,
-        who: &Identity,
-        cors: &Decision,
-    ) -> Response<Body> {
-        let mut response = answer.unwrap_or_else(|fault| fault.into_response(&who.request_id));
+    pub(super) fn end(mut self, answer: Result<Response<Body>, Fault>, cors: &Decision) -> Response<Body> {
+        let mut response = answer.unwrap_or_else(|fault| fault.into_response(self.who.request_id()));
         cors.apply(response.headers_mut());
-        if let Ok(id) = HeaderValue::from_str(&who.request_id) {
-            response.headers_mut().insert(REQUEST_ID, id);
-        }
-        self.report(response.status().as_u16(), response.body().size_hint().exact());
+        response.headers_mut().insert(REQUEST_ID, self.who.request_id.clone());
+        self.report(response.status(), response.body().size_hint().exact());
         response
     }
 
-    fn report(&mut self, status: u16, bytes: Option<u64>) {
+    fn report(&mut self, status: StatusCode, bytes: Option<u64>) {
         self.ended = true;
         let duration = self.started.elapsed();
-        metrics::http_request(&self.route, self.method.as_str(), status, duration.as_secs_f64());
+        metrics::http_request(self.route, self.method.as_str(), status.as_str(), duration.as_secs_f64());
         if self.log {
             Access {
                 method: self.method.as_str(),
                 path: &self.path,
-                status,
+                status: status.as_u16(),
                 duration,
                 bytes,
-                client: self.client,
-                request_id: &self.request_id,
-                route: &self.route,
+                client: self.who.forwarded.client,
+                request_id: self.who.request_id(),
+                route: self.route,
             }
             .log();
         }
     }
 }
 
-impl Drop for Finish {
+impl Drop for Finish<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.report(CLIENT_CLOSED, None);
+            self.report(StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::BAD_REQUEST), None);
         }
     }
 }

@@ -41,7 +41,7 @@ impl Handler for Gateway {
         let cors = snapshot.cors().decide(request.method(), request.headers(), &who.site());
         let mut finish = Finish::begin(&request, &who, started, snapshot.logs_access());
         let answer = self.answer(&snapshot, request, &who, &cors, &mut finish).await;
-        finish.end(answer, &who, &cors)
+        finish.end(answer, &cors)
     }
 }
 
@@ -51,13 +51,13 @@ impl Gateway {
         Gateway { snapshot: ArcSwap::from_pointee(snapshot), engine, hub }
     }
 
-    async fn answer(
+    async fn answer<'a>(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &'a Snapshot,
         request: Request<Body>,
         who: &Identity,
         cors: &Decision,
-        finish: &mut Finish,
+        finish: &mut Finish<'a>,
     ) -> Result<Response<Body>, Fault> {
         if let Some(preflight) = cors.preflight() {
             finish.route("preflight");
@@ -87,12 +87,12 @@ impl Gateway {
     }
 
     /// Sends the request upstream; taps look at what passes.
-    async fn forward(
+    async fn forward<'a>(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &'a Snapshot,
         mut request: Request<Body>,
         who: &Identity,
-        finish: &mut Finish,
+        finish: &mut Finish<'a>,
     ) -> Result<Response<Body>, Fault> {
         let target = path(&request);
         let routes = snapshot.routes();

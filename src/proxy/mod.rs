@@ -10,7 +10,7 @@ mod tests;
 
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 
 use crate::body::Body;
 use crate::fault::Fault;
@@ -26,7 +26,7 @@ pub struct Context<'a> {
     /// Who sent it.
     pub forwarded: &'a Forwarded,
     /// Its `X-Request-Id`.
-    pub request_id: &'a str,
+    pub request_id: &'a HeaderValue,
     /// Path and query to ask for, where the route's prefixes change them.
     pub target: Option<&'a str>,
     /// Overrides the upstream's own.

@@ -130,9 +130,7 @@ pub(super) fn prepare(
         headers.insert(CONNECTION, HeaderValue::from_static("TE"));
     }
     context.forwarded.apply(headers);
-    if let Ok(id) = HeaderValue::from_str(context.request_id) {
-        headers.insert(&REQUEST_ID, id);
-    }
+    headers.insert(&REQUEST_ID, context.request_id.clone());
     sign(headers)
 }
 

@@ -2,25 +2,27 @@
 //!
 //! Labels are few and closed: what a client can invent freely never becomes one.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use super::kept::Kept;
 
 /// Writes each metric's function, `[labels](arguments)`, and what `describe` says of it.
 macro_rules! metrics {
     ($(
         $(#[doc = $help:literal])+
-        $visibility:vis fn $function:ident [$($label:ident),*] ($($argument:ident: $type:ty)?) $(-> $answer:ty)?
+        $visibility:vis fn $function:ident [$($label:ident),*] ($($argument:ident: $type:ty)?)
             = $kind:ident($name:literal).$method:ident($($value:expr)?);
     )+) => {
         $(
             $(#[doc = $help])+
-            $visibility fn $function($($label: &str,)* $($argument: $type)?) $(-> $answer)? {
-                metrics::$kind!($name $(, stringify!($label) => $label.to_owned())*).$method($($value)?)
+            $visibility fn $function($($label: &str,)* $($argument: $type)?) {
+                const LABELS: &[&str] = &[$(stringify!($label)),*];
+                thread_local!(static KEPT: Kept<{ LABELS.len() }, metrics!(@handle $kind)> = const { Kept::new() });
+                let register = || metrics::$kind!($name $(, stringify!($label) => $label.to_owned())*);
+                KEPT.with(|kept| kept.with([$($label),*], register, |handle| handle.$method($($value)?)));
             }
         )+
 
@@ -32,6 +34,9 @@ macro_rules! metrics {
             )+
         }
     };
+    (@handle counter) => { metrics::Counter };
+    (@handle gauge) => { metrics::Gauge };
+    (@handle histogram) => { metrics::Histogram };
     (@describe counter $name:literal, $help:expr) => { metrics::describe_counter!($name, $help) };
     (@describe gauge $name:literal, $help:expr) => { metrics::describe_gauge!($name, $help) };
     (@describe histogram $name:literal, $help:expr) => { metrics::describe_histogram!($name, $help) };
@@ -41,10 +46,10 @@ macro_rules! metrics {
 
 metrics! {
     /// Requests answered, by route, method and status.
-    fn http_requests[route, method, status]() -> Counter = counter("frontroom_http_requests_total").clone();
+    fn http_requests[route, method, status]() = counter("frontroom_http_requests_total").increment(1);
 
     /// Seconds from a request's head to the end of its answer's head.
-    fn http_request_duration[]() -> Histogram = histogram("frontroom_http_request_duration_seconds").clone();
+    fn http_request_duration[](seconds: f64) = histogram("frontroom_http_request_duration_seconds").record(seconds);
 
     /// Sockets connected, by namespace (as its rule is written) and transport.
     pub fn sockets[namespace, transport](change: f64) = gauge("frontroom_sockets").increment(change);
@@ -96,40 +101,9 @@ metrics! {
 }
 
 /// Counts a request answered, and how long it took to the end of its answer's head.
-pub fn http_request(route: &str, method: &str, status: u16, seconds: f64) {
-    HANDLES.with_borrow_mut(|handles| handles.record(route, method, status, seconds));
-}
-
-thread_local! {
-    static HANDLES: RefCell<Handles> = RefCell::default();
-}
-
-/// Routes a thread keeps handles for; reloads may bring new ones.
-const MAX_ROUTES: usize = 256;
-
-/// Handles of what every request touches. Finding them by their labels costs more than counting,
-/// so that each thread keeps its own.
-#[derive(Default)]
-struct Handles {
-    requests: HashMap<Box<str>, HashMap<(&'static str, u16), Counter>>,
-    duration: Option<Histogram>,
-}
-
-impl Handles {
-    fn record(&mut self, route: &str, method: &str, status: u16, seconds: f64) {
-        self.duration.get_or_insert_with(http_request_duration).record(seconds);
-        let method = method_label(method);
-        let counter = || http_requests(route, method, &status.to_string());
-        if let Some(counters) = self.requests.get_mut(route) {
-            counters.entry((method, status)).or_insert_with(counter).increment(1);
-            return;
-        }
-        if self.requests.len() >= MAX_ROUTES {
-            self.requests.clear();
-        }
-        counter().increment(1);
-        self.requests.insert(route.into(), HashMap::new());
-    }
+pub fn http_request(route: &str, method: &str, status: &str, seconds: f64) {
+    http_requests(route, method_label(method), status);
+    http_request_duration(seconds);
 }
 
 /// The methods of RFC 9110 and RFC 5789; a client's own inventions are one.
@@ -190,9 +164,9 @@ mod tests {
         let metrics = Metrics::install();
         assert!(metrics.render().contains("frontroom_slow_consumers_total 0"), "there before it happens");
         for _ in 0..3 {
-            http_request("/metrics-test", "GET", 200, 0.003);
+            http_request("/metrics-test", "GET", "200", 0.003);
         }
-        http_request("/metrics-test", "BREW", 418, 0.003);
+        http_request("/metrics-test", "BREW", "418", 0.003);
         socket_event("/", "metrics \"test\"\n", "ok");
         sockets("/metrics-test", "polling", 2.0);
         sockets("/metrics-test", "polling", -1.0);
@@ -209,14 +183,5 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }
-    }
-
-    #[test]
-    fn a_threads_handles_are_bounded() {
-        let mut handles = Handles::default();
-        for route in 0..1000 {
-            handles.record(&format!("/bounded/{route}"), "GET", 200, 0.0);
-        }
-        assert!(handles.requests.len() <= MAX_ROUTES);
     }
 }

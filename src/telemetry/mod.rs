@@ -2,6 +2,7 @@
 
 mod access;
 mod escape;
+mod kept;
 pub mod logs;
 pub mod metrics;
 

@@ -11,7 +11,7 @@ use frontroom::headers::{Forwarded, TrustedProxies};
 use frontroom::proxy::{self, Context};
 use frontroom::server::{Drain, Handler, Listener, Options, Peer, Workers};
 use frontroom::upstream::Upstreams;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 
 use super::Wire;
 
@@ -76,7 +76,7 @@ impl Handler for Plain {
         let forwarded = Forwarded::identify(peer.addr.ip(), peer.secure, request.headers(), &self.trusted);
         let context = Context {
             forwarded: &forwarded,
-            request_id: "the-id",
+            request_id: &HeaderValue::from_static("the-id"),
             target: self.setup.target.as_deref(),
             response_timeout: None,
             max_body: self.setup.max_body,
