@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{app, config};
+use crate::{app, config, doctor};
 
 /// A gateway that gives Socket.IO to a REST API that already exists.
 #[derive(Debug, Parser)]
@@ -40,6 +40,23 @@ enum Command {
         #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:4000")]
         listen: String,
     },
+    /// Look at a running site from outside, as a browser would, and say what to change where
+    Doctor {
+        /// URL of the site: https://app.example.com, with the path of its REST side
+        url: String,
+        /// Origin of the page that uses it, for CORS: https://www.example.com
+        #[arg(long)]
+        origin: Option<String>,
+        /// Path of Socket.IO
+        #[arg(long, default_value = "/socket.io")]
+        path: String,
+        /// Access token: `auth.token` of the client, and Authorization of REST requests
+        #[arg(long)]
+        token: Option<String>,
+        /// Namespace to enter
+        #[arg(long, default_value = "/")]
+        namespace: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -63,6 +80,9 @@ pub fn main() -> ExitCode {
         Command::Check { config } => app::check(config.path()),
         Command::Schema => print_schema(),
         Command::Demo { listen } => app::demo(&listen),
+        Command::Doctor { url, origin, path, token, namespace } => {
+            doctor::run(&doctor::Options { url, origin, path, token, namespace })
+        }
     }
 }
 

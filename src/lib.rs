@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod cors;
 pub mod demo;
+pub mod doctor;
 pub mod engineio;
 pub mod fault;
 pub mod gateway;

@@ -25,6 +25,7 @@ const HOUSES: &[(&str, &[&str])] = &[
     ("server", &[]),
     ("upstream", &[]),
     ("demo", &[]),
+    ("doctor", &[]),
     ("engineio", &[]),
     ("proxy", &["upstream"]),
     ("socketio", &["engineio"]),
@@ -35,7 +36,7 @@ const HOUSES: &[(&str, &[&str])] = &[
         "app",
         &["server", "upstream", "demo", "engineio", "proxy", "socketio", "rules", "admin", "cors", "gateway"],
     ),
-    ("cli", &["app"]),
+    ("cli", &["app", "doctor"]),
     ("main", &["cli", "app"]),
 ];
 
