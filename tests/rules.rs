@@ -158,6 +158,45 @@ socketio:
 }
 
 #[test]
+fn an_event_that_does_not_match_its_schema_goes_nowhere() {
+    let rules = r#"
+socketio:
+  events:
+    send:
+      rate_limit: 6/m
+      schema:
+        type: object
+        required: [room, text]
+        properties: {room: {type: integer, maximum: 9007199254740993}, text: {type: string, maxLength: 5}}
+      request: POST /rooms/{{ data.room }}
+    file: {schema: {type: object, required: [$binary], properties: {$binary: {type: string}}}}
+"#;
+    let (gateway, backend) = site(rules, |_, body| (201, body.to_owned()));
+    let mut socket = connect(&gateway, "", &[]);
+    let said = say(&mut socket, r#"421["send",{"room":9007199254740993,"text":"hi"}]"#);
+    assert_eq!(said, r#"431[{"room":9007199254740993,"text":"hi"}]"#);
+    let error = r#"{"status":400,"code":"bad_event","message":"the event does not match its schema: /room: value is greater than the maximum of 9007199254740993","body":{"errors":[{"path":"/room","message":"value is greater than the maximum of 9007199254740993"}]}}"#;
+    let wrong = r#"["send",{"room":9007199254740994,"text":"hi"}]"#;
+    assert_eq!(say(&mut socket, &format!("422{wrong}")), format!(r#"432[{{"error":{error}}}]"#));
+    let told = format!(r#"42["exception",{{"error":{error},"event":"send"}}]"#);
+    assert_eq!(say(&mut socket, &format!("42{wrong}")), told);
+    for nothing in [r#"423["send"]"#, r#"423["send",null]"#, r#"423["send",[7]]"#] {
+        let told = say(&mut socket, nothing);
+        assert!(told.contains(r#""path":"","message":"value is not of type \"object\"""#), "{told}");
+    }
+    // What does not match has cost a token of the rate limit all the same.
+    let told = say(&mut socket, &format!("424{wrong}"));
+    assert!(told.contains("rate_limited"), "{told}");
+    assert_eq!(backend.seen().len(), 1);
+
+    socket.send(r#"451-5["file",{"_placeholder":true,"num":0}]"#);
+    socket.send_raw(0x82, &[1, 2, 3]);
+    assert_eq!(socket.text(), "435[]");
+    let told = say(&mut socket, r#"426["file",{"$binary":"AQID"}]"#);
+    assert!(told.contains("bad_event"), "what looks like binary is none: {told}");
+}
+
+#[test]
 fn an_upstream_that_is_down_or_slow_fails_the_event_only() {
     let rules = r#"
 upstreams: {down: {endpoints: "http://127.0.0.1:1"}}

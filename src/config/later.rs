@@ -32,7 +32,6 @@ const KEYS: &[(&str, &str, Idle)] = &[
     ("Credentials", "public", Never),
     ("Credentials", "require", Is("none")),
     ("SocketIo", "max_sockets_per_user", Is("0")),
-    ("Rule", "schema", Never),
     ("Limits", "connections_per_ip", Never),
     ("Limits", "requests_per_second_per_ip", Never),
 ];

@@ -18,6 +18,7 @@ mod object;
 mod reply;
 mod request;
 mod rule;
+mod schema;
 pub mod tap;
 mod template;
 mod turn;

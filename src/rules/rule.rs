@@ -8,6 +8,7 @@ use crate::upstream::Upstreams;
 
 use super::effects::Effects;
 use super::request::Request;
+use super::schema::Schema;
 use super::template::{Compiler, Names, Source, Url};
 
 /// A compiled rule.
@@ -16,6 +17,8 @@ pub(crate) struct Rule {
     /// Its event as written: `joinRoom`, `*`, `connect`. Names its metrics and its rate limit.
     pub(crate) label: Arc<str>,
     pub(crate) rate_limit: Option<Rate>,
+    /// What the first argument has to be.
+    pub(crate) schema: Option<Schema>,
     pub(crate) call: Option<Call>,
     pub(crate) when: Option<Source>,
     pub(crate) effects: Effects,
@@ -57,6 +60,8 @@ impl Rule {
             Kind::Event => Names::event(captures),
             Kind::Disconnect => Names::disconnect(captures),
         };
+        let schema = raw.schema.as_ref();
+        let schema = schema.and_then(|tree| Schema::compile(&format!("{key}.schema"), tree, problems));
         let mut compiler = Compiler::new(names, problems);
         let call = match (&raw.request, &raw.hook) {
             (Some(request), _) => {
@@ -72,7 +77,7 @@ impl Rule {
         }
         let when = raw.when.as_ref().map(|when| compiler.expression(&format!("{key}.when"), when));
         let effects = Effects::compile(&mut compiler, key, raw);
-        Rule { label: label.into(), rate_limit: raw.rate_limit, call, when, effects }
+        Rule { label: label.into(), rate_limit: raw.rate_limit, schema, call, when, effects }
     }
 }
 
@@ -84,7 +89,11 @@ fn check(key: &str, raw: &file::Rule, kind: Kind, problems: &mut Problems) {
         problems.add(format!("{key}.body"), "a body without a `request`", "a `request` beside it");
     }
     if kind != Kind::Event {
-        let event_only = [("ack", raw.ack.is_some()), ("rate_limit", raw.rate_limit.is_some())];
+        let event_only = [
+            ("ack", raw.ack.is_some()),
+            ("rate_limit", raw.rate_limit.is_some()),
+            ("schema", raw.schema.is_some()),
+        ];
         for (name, _) in event_only.iter().filter(|(_, written)| *written) {
             problems.add(format!("{key}.{name}"), "has no meaning here", "it belongs to rules of events");
         }

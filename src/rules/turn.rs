@@ -84,6 +84,9 @@ impl Turn {
 
     /// Runs a rule, in the contract's order. The first failure ends it.
     pub(crate) async fn run(&self, rule: &Rule, hands: &mut Hands) -> Result<Done, Failure> {
+        if let Some(schema) = &rule.schema {
+            schema.check(self.context.args.first())?;
+        }
         let scope: Arc<dyn Scope> = Arc::clone(&self.context) as Arc<dyn Scope>;
         let mut done = Done::default();
         match &rule.call {

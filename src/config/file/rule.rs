@@ -14,6 +14,10 @@ use crate::config::value::{Duration, OneOrMany, Rate};
 pub struct Rule {
     /// How often one socket may send the event: `5/s`, `100/m`.
     pub rate_limit: Option<Rate>,
+    /// JSON Schema that the first argument has to match.
+    #[serde(deserialize_with = "crate::config::value::present")]
+    #[schemars(with = "Tree")]
+    pub schema: Option<Tree>,
     /// REST request to make.
     pub request: Option<Request>,
     /// Body of the request. Default for POST, PUT and PATCH: the first argument.

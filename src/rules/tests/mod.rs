@@ -3,6 +3,7 @@ mod compiled;
 mod failures;
 mod hooks;
 mod limits;
+mod schemas;
 mod tokens;
 
 use std::sync::Arc;
