@@ -82,6 +82,8 @@ pub const TAP_MAX_BODY: u64 = 1_000_000;
 
 /// `hooks.timeout`.
 pub const HOOK_TIMEOUT: Duration = Duration::from_secs(5);
+/// `hooks.ack_timeout`.
+pub const HOOK_ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `admin.listen`.
 pub const ADMIN_LISTEN: &str = "127.0.0.1:4001";

@@ -17,7 +17,9 @@ use crate::body::Body;
 use crate::cors::{Admission, Decision, Verdict};
 use crate::engineio::{Engine, Refusal, is_websocket, refuse, refuse_websocket};
 use crate::fault::Fault;
+use crate::headers::Said;
 use crate::proxy;
+use crate::rules::header::Hearing;
 use crate::server::{Handler, Peer};
 use crate::socketio::Hub;
 use crate::telemetry::metrics;
@@ -110,6 +112,7 @@ impl Gateway {
         if let Some(watch) = &mut watch {
             request = request.map(|body| watch.request(body));
         }
+        let hearing = Hearing::of(request.headers());
         let context = proxy::Context {
             forwarded: &who.forwarded,
             request_id: &who.request_id,
@@ -117,7 +120,10 @@ impl Gateway {
             response_timeout: route.response_timeout,
             max_body: route.max_body,
         };
-        let response = proxy::forward(upstream, request, &context).await?;
+        let mut response = proxy::forward(upstream, request, &context).await?;
+        if let Some(said) = response.extensions_mut().remove::<Said>() {
+            hearing.heed(&said, &self.hub);
+        }
         Ok(match watch {
             Some(watch) => watch.response(response, &self.hub),
             None => response,

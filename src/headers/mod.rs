@@ -3,6 +3,7 @@
 mod cookie;
 mod forwarded;
 mod hop;
+mod said;
 mod trusted;
 
 #[cfg(test)]
@@ -11,4 +12,5 @@ mod tests;
 pub use cookie::{cookie, joined_cookies};
 pub use forwarded::Forwarded;
 pub use hop::{Intent, has_token, is_chunked, remove_hop_by_hop, tokens};
+pub use said::Said;
 pub use trusted::TrustedProxies;

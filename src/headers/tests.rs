@@ -226,3 +226,13 @@ fn cookies_are_found_in_every_line() {
     assert_eq!(joined_cookies(&headers).unwrap(), "a=1; b=\"2\";  c = 3=3 ;d; a=9");
     assert_eq!(joined_cookies(&map(&[])), None);
 }
+
+#[test]
+fn actions_are_taken_out_whole() {
+    let mut headers = HeaderMap::new();
+    assert_eq!(Said::take(&mut headers), None);
+    headers.append("frontroom-actions", HeaderValue::from_static("{}"));
+    headers.append("frontroom-actions", HeaderValue::from_static("[]"));
+    assert_eq!(Said::take(&mut headers).unwrap().0, ["{}", "[]"]);
+    assert!(headers.is_empty());
+}

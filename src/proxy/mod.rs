@@ -18,7 +18,6 @@ use crate::headers::{Forwarded, Intent};
 use crate::upstream::Upstream;
 
 pub use request::check;
-pub use response::Actions;
 
 /// What is known of a request besides itself.
 #[derive(Debug, Clone, Copy)]

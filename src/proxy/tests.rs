@@ -1,7 +1,7 @@
 //! Tests of what is refused before anything is sent; the rest needs sockets and is in `tests/proxy`.
 
 use http::header::HeaderValue;
-use http::{HeaderMap, Request, StatusCode};
+use http::{Request, StatusCode};
 
 use super::*;
 
@@ -35,14 +35,4 @@ fn a_refusal_of_the_framing_closes_the_connection() {
     let fault = check(&request).unwrap_err();
     assert_eq!(fault.status, StatusCode::BAD_REQUEST);
     assert_eq!(fault.headers, [(http::header::CONNECTION, HeaderValue::from_static("close"))]);
-}
-
-#[test]
-fn actions_are_taken_out_whole() {
-    let mut headers = HeaderMap::new();
-    assert_eq!(Actions::take(&mut headers), None);
-    headers.append("frontroom-actions", HeaderValue::from_static("{}"));
-    headers.append("frontroom-actions", HeaderValue::from_static("[]"));
-    assert_eq!(Actions::take(&mut headers).unwrap().0, ["{}", "[]"]);
-    assert!(headers.is_empty());
 }

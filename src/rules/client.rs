@@ -4,28 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::body::Body;
+use crate::headers::Said;
 use crate::upstream::Upstream;
 
 use super::decode;
 use super::failure::Failure;
 use super::reply::Reply;
 use super::request::Prepared;
-use super::tap::{Sink, Taps};
+use super::tap::{Sink, Taps, Watch};
 
 /// Largest response that an event's request may have.
 const MAX_BODY: usize = 1_000_000;
 
 /// Time from the response's head to its end, where the rule names no timeout.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// A response header for frontroom alone: templates never see it.
-const FRONTROOM_ACTIONS: HeaderName = HeaderName::from_static("frontroom-actions");
 
 /// Tells which upstream serves a request. The gateway's routes implement it.
 pub trait Resolve: Send + Sync {
@@ -82,14 +80,13 @@ impl Client {
     }
 
     /// Sends a request with these headers beside the rule's own, which win, and waits for the whole
-    /// response. Taps see it.
-    pub(crate) async fn send<S: Sink>(
+    /// response.
+    pub(crate) async fn send(
         &self,
         prepared: Prepared,
         way: Way,
         mut headers: HeaderMap,
-        sink: &Arc<S>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Exchange, Failure> {
         let body = prepared.body.map(|json| json.bytes().clone());
         if body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -115,10 +112,30 @@ impl Client {
             Some(timeout) => timed(timeout, answer).await?,
             None => answer.await?,
         };
-        if let Some(watch) = watch {
-            watch.complete(&answer, body, sink);
+        Ok(Exchange { answer, watch, body })
+    }
+}
+
+/// A request that was answered.
+pub(crate) struct Exchange {
+    answer: Response<Bytes>,
+    watch: Option<Watch>,
+    /// The request's body.
+    body: Option<Bytes>,
+}
+
+impl Exchange {
+    /// Takes what the backend said in `Frontroom-Actions`.
+    pub(crate) fn said(&mut self) -> Option<Said> {
+        Said::take(self.answer.headers_mut())
+    }
+
+    /// Lets taps look at it, and gives the answer as templates see it.
+    pub(crate) fn finish<S: Sink>(self, sink: &Arc<S>) -> Result<Reply, Failure> {
+        if let Some(watch) = self.watch {
+            watch.complete(&self.answer, self.body, sink);
         }
-        decoded(answer)
+        decoded(self.answer)
     }
 }
 
@@ -159,6 +176,5 @@ fn decoded(answer: Response<Bytes>) -> Result<Reply, Failure> {
     if parts.headers.remove(CONTENT_ENCODING).is_some() {
         parts.headers.remove(CONTENT_LENGTH);
     }
-    parts.headers.remove(FRONTROOM_ACTIONS);
     Ok(Reply::new(parts.status, parts.headers, body))
 }

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use crate::config::file;
 use crate::json::Json;
 
-use super::actions::Here;
-use super::emit::{Doer, Emit, rooms};
+use super::actions::{Doer, Here};
+use super::emit::{Emit, rooms};
 use super::reply::Reply;
 use super::template::{Compiler, Error, Scope, Template};
 

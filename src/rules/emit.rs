@@ -92,11 +92,3 @@ fn check(compiler: &mut Compiler<'_>, key: &str, raw: &file::Emit, in_tap: bool)
 pub(crate) fn rooms(rooms: Option<&Template>, scope: &Arc<dyn Scope>) -> Result<Vec<Arc<str>>, Error> {
     rooms.map_or_else(|| Ok(Vec::new()), |rooms| rooms.rooms(scope))
 }
-
-/// What an effect is done through.
-pub(crate) trait Doer {
-    /// Sets keys of the socket's state.
-    fn state(&mut self, changes: serde_json::Map<String, serde_json::Value>);
-    /// Does something to sockets.
-    fn command(&mut self, command: crate::socketio::Command);
-}

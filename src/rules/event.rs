@@ -34,7 +34,7 @@ pub(super) async fn connect(
         return Err(Refusal { message: "Invalid namespace".to_owned(), data: None });
     };
     let Some(rule) = &namespace.connect else { return Ok(Vec::new()) };
-    let mut hands = Hands { socket: Arc::clone(&socket), hub: Arc::clone(&hub), later: Some(Vec::new()) };
+    let mut hands = Hands::later(&socket, &hub);
     let context = Arc::new(Context::new(socket));
     let turn = Turn { rules: Arc::clone(&rules), hub, context, wants_ack: false };
     let done = turn.run(rule, &mut hands).await;
@@ -62,14 +62,14 @@ pub(super) async fn event(rules: Arc<Rules>, hub: Arc<Hub>, socket: Arc<Socket>,
     };
     let never_acks = rule.is_some_and(|rule| matches!(rule.effects.ack, super::effects::Ack::Never));
     let ack = ack.filter(|_| !never_acks);
+    let mut hands = Hands::at_once(&socket, &hub);
     let done = match rule {
         None if name.as_text() == AUTH => renew(&socket, &args),
         None => Err(Failure::no_rule(name.as_text())),
         Some(rule) if !may_send(&socket, rule) => Err(Failure::rate_limited()),
         Some(rule) => {
-            let (socket, event) = (Arc::clone(&socket), Some(name.clone()));
+            let event = Some(name.clone());
             let context = Arc::new(Context { event, args, ..Context::new(Arc::clone(&socket)) });
-            let mut hands = Hands { socket, hub: Arc::clone(&hub), later: None };
             let turn = Turn { rules: Arc::clone(&rules), hub, context, wants_ack: ack.is_some() };
             turn.run(rule, &mut hands).await
         }
@@ -77,13 +77,11 @@ pub(super) async fn event(rules: Arc<Rules>, hub: Arc<Hub>, socket: Arc<Socket>,
     if let (Some(namespace), Some(rule)) = (namespace, rule) {
         metrics::socket_event(&namespace.label, &rule.label, result(&done));
     }
+    let leaves = hands.leaves || done.as_ref().is_ok_and(|done| done.disconnect);
     match (done, ack) {
         (Ok(done), ack) => {
             if let (Some(args), Some(ack)) = (done.ack, ack) {
                 ack.send(&args);
-            }
-            if done.disconnect {
-                socket.disconnect(false);
             }
         }
         (Err(failure), Some(ack)) => ack.send(&[failure.ack()]),
@@ -93,13 +91,16 @@ pub(super) async fn event(rules: Arc<Rules>, hub: Arc<Hub>, socket: Arc<Socket>,
             socket.emit(&Outgoing { name: exception, args, volatile: false });
         }
     }
+    if leaves {
+        socket.disconnect(false);
+    }
 }
 
 /// Runs the rule for a client that left. Nobody is left to tell of a failure.
 pub(super) async fn disconnect(rules: Arc<Rules>, hub: Arc<Hub>, socket: Arc<Socket>, reason: Reason) {
     let Some(namespace) = rules.namespaces.get(socket.namespace()) else { return };
     let Some(rule) = &namespace.disconnect else { return };
-    let mut hands = Hands { socket: Arc::clone(&socket), hub: Arc::clone(&hub), later: None };
+    let mut hands = Hands::at_once(&socket, &hub);
     let context = Arc::new(Context { reason: Some(reason.as_str()), ..Context::new(socket) });
     let turn = Turn { rules: Arc::clone(&rules), hub, context, wants_ack: false };
     let done = turn.run(rule, &mut hands).await;

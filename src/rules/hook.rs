@@ -8,7 +8,7 @@ use http::header::HeaderName;
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
-use crate::config::{Problems, file};
+use crate::config::{Problems, defaults, file, value};
 use crate::json::Json;
 use crate::socketio::EventName;
 
@@ -20,13 +20,12 @@ use super::reply::Reply;
 
 pub(crate) const SIGNATURE: HeaderName = HeaderName::from_static("frontroom-signature");
 
-/// Time to a hook's whole answer.
-const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Signing and timeout of hook requests.
+/// Signing and timeouts of hook requests.
 pub(crate) struct Hooks {
     secrets: Vec<String>,
     pub(crate) timeout: Duration,
+    /// How long clients may take to answer an emit with `"ack": true`.
+    pub(crate) ack_timeout: Duration,
 }
 
 impl std::fmt::Debug for Hooks {
@@ -59,7 +58,18 @@ impl Hooks {
         for (index, _) in file.secrets.0.iter().enumerate().filter(|(_, secret)| secret.is_empty()) {
             problems.add(format!("hooks.secrets[{index}]"), "is empty", "a long random text");
         }
-        Hooks { secrets: file.secrets.0.clone(), timeout: file.timeout.map_or(TIMEOUT, |timeout| timeout.0) }
+        let mut time = |key: &str, written: Option<value::Duration>, default| {
+            let time = written.map_or(default, |time| time.0);
+            if time.is_zero() {
+                problems.add(format!("hooks.{key}"), "no time at all", "a duration such as 5s");
+            }
+            time
+        };
+        Hooks {
+            secrets: file.secrets.0.clone(),
+            timeout: time("timeout", file.timeout, defaults::HOOK_TIMEOUT),
+            ack_timeout: time("ack_timeout", file.ack_timeout, defaults::HOOK_ACK_TIMEOUT),
+        }
     }
 
     /// The signature of a request sent now; `None` where there are no secrets.

@@ -11,6 +11,7 @@ mod emit;
 mod event;
 mod failure;
 mod fields;
+pub mod header;
 mod hook;
 mod limit;
 mod namespace;

@@ -1,32 +1,30 @@
 //! One run of a rule for one socket: asks whom it names, then does what it says.
 
 use std::sync::Arc;
-use std::task::Poll;
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
 use http::header::HeaderValue;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::headers::Said;
 use crate::json::Json;
-use crate::socketio::{Command, EventName, Hub, Outgoing, Socket};
+use crate::socketio::{Answer, Asking, Command, Hub, Socket};
+use crate::telemetry::metrics;
 
 use super::Rules;
-use super::actions::{Actions, Emission, Here};
+use super::actions::{Actions, Doer, Here};
 use super::context::{Context, Facts};
 use super::effects::Ack;
-use super::emit::Doer;
 use super::failure::Failure;
+use super::header;
 use super::hook::{self, Told};
 use super::reply::Reply;
 use super::request::{Prepared, carried};
 use super::rule::{Call, Rule};
 use super::template::Scope;
-
-/// How long a client may take to answer an emit that a hook wants answered.
-const ACK_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The token a socket carries, found once and replaced by `frontroom:auth`.
 #[derive(Clone)]
@@ -57,6 +55,27 @@ pub(crate) struct Hands {
     pub(crate) hub: Arc<Hub>,
     /// What is kept, while the socket is not connected yet.
     pub(crate) later: Option<Vec<Command>>,
+    /// Whether the socket leaves though its rule may fail: a response's header said so.
+    pub(crate) leaves: bool,
+}
+
+impl Hands {
+    /// What does things at once.
+    pub(crate) fn at_once(socket: &Arc<Socket>, hub: &Arc<Hub>) -> Hands {
+        Hands { socket: Arc::clone(socket), hub: Arc::clone(hub), later: None, leaves: false }
+    }
+
+    /// What keeps them until the socket is connected.
+    pub(crate) fn later(socket: &Arc<Socket>, hub: &Arc<Hub>) -> Hands {
+        Hands { later: Some(Vec::new()), ..Hands::at_once(socket, hub) }
+    }
+}
+
+impl Done {
+    /// Both; the later ack counts.
+    fn and(self, other: Done) -> Done {
+        Done { ack: other.ack.or(self.ack), disconnect: self.disconnect | other.disconnect }
+    }
 }
 
 impl Doer for Hands {
@@ -77,11 +96,6 @@ impl Turn {
         &self.context.socket
     }
 
-    fn here(&self) -> Here {
-        let socket = self.socket();
-        Here { namespace: Arc::clone(socket.namespace()), socket: Some(Arc::clone(socket.id())) }
-    }
-
     /// Runs a rule, in the contract's order. The first failure ends it.
     pub(crate) async fn run(&self, rule: &Rule, hands: &mut Hands) -> Result<Done, Failure> {
         if let Some(schema) = &rule.schema {
@@ -91,15 +105,16 @@ impl Turn {
         let mut done = Done::default();
         match &rule.call {
             Some(Call::Request(request)) => {
-                let reply = self.request(request.fill(&scope)?).await?;
+                let (reply, said) = self.request(request.fill(&scope)?, hands).await?;
                 let _ = self.context.reply.set(reply);
+                done = said;
             }
             Some(Call::Hook(url)) => done = self.hook(url.render(&scope)?, hands).await?,
             None => {}
         }
         let goes_on = rule.when.as_ref().map_or(Ok(true), |when| when.is_true(&scope))?;
         if goes_on {
-            rule.effects.perform(&scope, &self.here(), hands)?;
+            rule.effects.perform(&scope, &Here::of(self.socket()), hands)?;
             done.disconnect |= rule.effects.disconnects(&scope)?;
         }
         let reply = self.context.reply.get();
@@ -111,17 +126,21 @@ impl Turn {
             // What a hook does not ack is not acked.
             (_, Some(Call::Hook(_))) => done.ack,
             (ack @ Ack::Args(_), _) if goes_on => ack.args(&scope, reply)?,
+            // What a response's header acks comes before its body.
+            _ if done.ack.is_some() => done.ack,
             // A client that waits for an ack is not left waiting where `when` is false.
             _ => Ack::Default.args(&scope, reply)?,
         };
         Ok(Done { ack, ..done })
     }
 
-    async fn request(&self, prepared: Prepared) -> Result<Reply, Failure> {
+    async fn request(&self, prepared: Prepared, hands: &mut Hands) -> Result<(Reply, Done), Failure> {
         let headers = self.headers(&Uuid::now_v7().to_string());
         let way = self.rules.client.way(&prepared, &self.socket().handshake().forwarded.host)?;
-        let reply = self.rules.client.send(prepared, way, headers, &self.hub).await?;
-        if reply.status.is_success() { Ok(reply) } else { Err(Failure::from_reply(&reply)) }
+        let mut exchange = self.rules.client.send(prepared, way, headers).await?;
+        let heard = self.heed(exchange.said(), hands);
+        let reply = exchange.finish(&self.hub)?;
+        if reply.status.is_success() { Ok((reply, heard?)) } else { Err(Failure::from_reply(&reply)) }
     }
 
     /// What every request of this socket carries.
@@ -147,13 +166,18 @@ impl Turn {
             (None, Some(reason)) => Told::Disconnect { reason },
             (None, None) => Told::Connect,
         };
-        let (reply, actions) = self.tell(&url, &told).await?;
+        let (reply, done) = self.tell(&url, &told, hands).await?;
         let _ = self.context.reply.set(reply);
-        self.act(&url, actions, hands).await
+        Ok(done)
     }
 
-    /// Tells a hook, and reads its actions.
-    async fn tell(&self, url: &PathAndQuery, told: &Told<'_>) -> Result<(Reply, Actions), Failure> {
+    /// Tells a hook, and does what it answers.
+    async fn tell(
+        &self,
+        url: &PathAndQuery,
+        told: &Told<'_>,
+        hands: &mut Hands,
+    ) -> Result<(Reply, Done), Failure> {
         let (socket, hooks) = (self.socket(), &self.rules.hooks);
         let id = Uuid::now_v7().to_string();
         let body = {
@@ -175,86 +199,56 @@ impl Turn {
         if let Some(signature) = signature.and_then(|text| HeaderValue::try_from(text).ok()) {
             headers.insert(hook::SIGNATURE, signature);
         }
-        let reply = self.rules.client.send(prepared, way, headers, &self.hub).await?;
-        let actions = hook::answer(&reply)?;
-        Ok((reply, actions))
+        let mut exchange = self.rules.client.send(prepared, way, headers).await?;
+        let heard = self.heed(exchange.said(), hands);
+        let reply = exchange.finish(&self.hub)?;
+        let done = heard?.and(self.act(hook::answer(&reply)?, Some(self.asking(url)), hands)?);
+        Ok((reply, done))
     }
 
-    /// Does what a hook answered.
-    async fn act(&self, url: &PathAndQuery, actions: Actions, hands: &mut Hands) -> Result<Done, Failure> {
+    /// Does what a response said in `Frontroom-Actions`.
+    fn heed(&self, said: Option<Said>, hands: &mut Hands) -> Result<Done, Failure> {
+        let mut done = Done::default();
+        for actions in said.iter().flat_map(header::read) {
+            let result = self.act(actions, None, hands);
+            metrics::header_actions(if result.is_ok() { "done" } else { "refused" });
+            done = done.and(result?);
+        }
+        hands.leaves |= done.disconnect;
+        Ok(done)
+    }
+
+    /// Does what a backend says, or fails with what it objects.
+    fn act(&self, actions: Actions, asking: Option<Asking>, hands: &mut Hands) -> Result<Done, Failure> {
         if let Some(rejection) = actions.error {
             return Err(rejection.failure());
         }
-        let here = self.here();
-        if !actions.state.is_empty() {
-            hands.state(actions.state);
-        }
-        let moves = [here.leave(actions.leave), here.join(actions.join)];
-        moves.into_iter().flatten().for_each(|command| hands.command(command));
-        for mut emission in actions.emit {
-            if emission.ack && hands.later.is_none() {
-                self.ask(url, &mut emission).await;
-            }
-            if let Some(command) = emission.command(&here) {
-                hands.command(command);
-            }
-        }
-        Ok(Done { ack: actions.ack, disconnect: actions.disconnect })
+        let done = Done { ack: actions.ack.clone(), disconnect: actions.disconnect };
+        actions.perform(&Here { asking, ..Here::of(self.socket()) }, hands);
+        Ok(done)
     }
 
-    /// Sends an emission to the sockets that it names one by one and tells the hook what each of
-    /// them answers. What is left in `to` are rooms, whose sockets are not asked.
-    async fn ask(&self, url: &PathAndQuery, emission: &mut Emission) {
-        let own = self.socket();
-        let namespace = emission.namespace.clone().unwrap_or_else(|| Arc::clone(own.namespace()));
-        let to = emission.to.take().unwrap_or_else(|| vec![Arc::clone(own.id())]);
-        let mut rooms = Vec::new();
-        for room in to {
-            match self.hub.socket(&namespace, &room) {
-                Some(socket) => self.ask_one(url, socket, emission.outgoing()).await,
-                None => rooms.push(room),
-            }
-        }
-        emission.to = Some(rooms);
-    }
-
-    async fn ask_one(&self, url: &PathAndQuery, socket: Arc<Socket>, event: Outgoing) {
-        let context = Arc::new(Context::new(Arc::clone(&socket)));
-        let turn = Turn { context, wants_ack: false, ..self.clone() };
-        let (url, name) = (url.clone(), event.name.clone());
-        let mut answer = Box::pin(async move { socket.emit_with_ack(&event, ACK_TIMEOUT).await });
-        // The first poll sends the event, which keeps the order of what the hook emits.
-        let args = match std::future::poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await {
-            Poll::Ready(args) => Box::pin(std::future::ready(args)) as BoxFuture<'static, _>,
-            Poll::Pending => answer,
+    /// Tells the hook what clients answer to what it emits.
+    fn asking(&self, url: &PathAndQuery) -> Asking {
+        let (turn, url) = (self.clone(), url.clone());
+        let then = move |answer: Answer| {
+            let context = Arc::new(Context::new(Arc::clone(&answer.socket)));
+            let turn = Turn { context, wants_ack: false, ..turn.clone() };
+            let url = url.clone();
+            async move { turn.answered(&url, &answer).await }.boxed()
         };
-        tokio::spawn(turn.answered(url, name, args));
+        Asking { timeout: self.rules.hooks.ack_timeout, then: Arc::new(then) }
     }
 
-    /// Tells the hook what the socket answered, and does what the hook says to that. Boxed, as a
-    /// hook may ask again.
-    fn answered(
-        self,
-        url: PathAndQuery,
-        name: EventName,
-        args: BoxFuture<'static, Option<Vec<Json>>>,
-    ) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            let args = args.await;
-            let told = Told::Ack { name: &name, args: args.as_deref() };
-            let (socket, hub) = (Arc::clone(self.socket()), Arc::clone(&self.hub));
-            let mut hands = Hands { socket, hub, later: None };
-            let done = match self.tell(&url, &told).await {
-                Ok((_, actions)) => self.act(&url, actions, &mut hands).await,
-                Err(failure) => Err(failure),
-            };
-            match done {
-                Ok(done) if done.disconnect => self.socket().disconnect(false),
-                Ok(_) => {}
-                Err(failure) => {
-                    tracing::warn!(status = failure.status, code = %failure.code, "hook told of an ack");
-                }
+    async fn answered(&self, url: &PathAndQuery, answer: &Answer) {
+        let told = Told::Ack { name: &answer.event, args: answer.args.as_deref() };
+        let mut hands = Hands::at_once(&answer.socket, &self.hub);
+        match self.tell(url, &told, &mut hands).await {
+            Ok((_, done)) if done.disconnect => answer.socket.disconnect(false),
+            Ok(_) => {}
+            Err(failure) => {
+                tracing::warn!(status = failure.status, code = %failure.code, "hook told of an ack");
             }
-        })
+        }
     }
 }

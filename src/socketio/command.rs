@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::json::Json;
 
-use super::EventName;
+use super::{Asking, EventName};
 
 /// A selection of sockets of one namespace: the union of `rooms` without the union of `except`,
 /// each socket once.
@@ -41,6 +41,17 @@ pub enum Command {
         /// What is sent.
         event: Outgoing,
     },
+    /// Send an event that every socket meant is to answer. It is not kept for clients that come back.
+    Ask {
+        /// Namespace of the sockets.
+        namespace: Arc<str>,
+        /// Which sockets.
+        target: Target,
+        /// What is sent.
+        event: Outgoing,
+        /// What becomes of the answers.
+        asking: Asking,
+    },
     /// Join rooms.
     Join {
         /// Namespace of the sockets.
@@ -68,4 +79,26 @@ pub enum Command {
         /// Whether the whole connection is closed, not only the namespace left.
         close: bool,
     },
+}
+
+impl Command {
+    /// Namespace of the sockets.
+    pub fn namespace(&self) -> &Arc<str> {
+        self.selection().0
+    }
+
+    /// Which sockets.
+    pub fn target(&self) -> &Target {
+        self.selection().1
+    }
+
+    fn selection(&self) -> (&Arc<str>, &Target) {
+        match self {
+            Command::Emit { namespace, target, .. }
+            | Command::Ask { namespace, target, .. }
+            | Command::Join { namespace, target, .. }
+            | Command::Leave { namespace, target, .. }
+            | Command::Disconnect { namespace, target, .. } => (namespace, target),
+        }
+    }
 }

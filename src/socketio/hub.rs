@@ -7,10 +7,12 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
+use super::ask::{self, Asked};
 use super::conversation::{Handle, Talk};
+use super::life;
 use super::namespace::Namespace;
 use super::recovery::{self, Log, Recovery};
-use super::{Command, Events, Limits, Outgoing, Socket, Target, packet};
+use super::{Command, Events, Limits, Outgoing, Question, Socket, Target, packet};
 use crate::engineio::{Application, Conversation, Parcel, Session};
 use crate::telemetry::metrics;
 
@@ -101,12 +103,7 @@ impl Hub {
     }
 
     fn act(&self, command: &Command, opener: Option<&Arc<Socket>>, mut log: Option<&mut Log>) -> usize {
-        let (name, target) = match command {
-            Command::Emit { namespace, target, .. }
-            | Command::Join { namespace, target, .. }
-            | Command::Leave { namespace, target, .. }
-            | Command::Disconnect { namespace, target, .. } => (namespace, target),
-        };
+        let (name, target) = (command.namespace(), command.target());
         // An event is kept also where nobody is left to send it to now.
         let kept = match (command, log.as_deref_mut()) {
             (Command::Emit { event, .. }, Some(log)) => Some(keep(log, name, target, event)),
@@ -118,12 +115,21 @@ impl Hub {
             return 0;
         }
         let log = log.as_deref();
+        let own = |socket: &Arc<Socket>| opener.is_some_and(|opener| Arc::ptr_eq(opener, socket));
         match command {
             Command::Emit { event, .. } => {
                 let parcel = kept.unwrap_or_else(|| packet::event_parcel(name, event, None));
-                let own = |socket: &Arc<Socket>| opener.is_some_and(|opener| Arc::ptr_eq(opener, socket));
                 let count = sockets.iter().filter(|socket| socket.deliver(&parcel, own(socket))).count();
                 metrics::deliveries(count as u64);
+                return count;
+            }
+            Command::Ask { event, asking, .. } => {
+                let asked: Vec<Asked> = sockets.iter().map(|socket| socket.ask(event, own(socket))).collect();
+                let count = asked.iter().filter(|asked| asked.is_sent()).count();
+                metrics::deliveries(count as u64);
+                if let Some(hub) = sockets.first().map(|socket| socket.talk.hub()) {
+                    life::spawn(hub, ask::hand_on(asked, asking.clone()));
+                }
                 return count;
             }
             Command::Join { rooms, .. } => {
@@ -135,6 +141,28 @@ impl Hub {
             Command::Disconnect { close, .. } => sockets.iter().for_each(|socket| socket.disconnect(*close)),
         }
         sockets.len()
+    }
+
+    /// Sends a question; whoever asks waits for the answers.
+    pub(super) fn question(&self, question: &Question) -> Vec<Asked> {
+        let Some(namespace) = self.find(&question.namespace) else { return Vec::new() };
+        let sockets = namespace.select(&question.target);
+        let asked: Vec<Asked> = sockets.iter().map(|socket| socket.ask(&question.event, false)).collect();
+        metrics::deliveries(asked.iter().filter(|asked| asked.is_sent()).count() as u64);
+        asked
+    }
+
+    /// The socket with this id, in whichever namespace.
+    pub fn anywhere(&self, id: &str) -> Option<Arc<Socket>> {
+        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
+        namespaces.values().find_map(|namespace| namespace.get(id))
+    }
+
+    /// The namespace of that name, or all of them.
+    pub(super) fn namespaces_of(&self, name: Option<&str>) -> Vec<(Arc<str>, Arc<Namespace>)> {
+        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
+        let meant = namespaces.iter().filter(|(key, _)| name.is_none_or(|name| name == &***key));
+        meant.map(|(key, namespace)| (key.clone(), namespace.clone())).collect()
     }
 
     fn find(&self, name: &str) -> Option<Arc<Namespace>> {

@@ -233,7 +233,7 @@ impl Drop for Busy {
 }
 
 /// Runs a socket's work in a task.
-fn spawn(hub: &Arc<Hub>, work: impl Future<Output = ()> + Send + 'static) {
+pub(super) fn spawn(hub: &Arc<Hub>, work: impl Future<Output = ()> + Send + 'static) {
     hub.begin_work();
     let busy = Busy(hub.clone());
     tokio::spawn(async move {

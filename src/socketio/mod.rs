@@ -2,6 +2,7 @@
 //! sockets, rooms, acks, binary attachments. Knows no REST: what happens on an event is asked of
 //! [`Events`].
 
+mod ask;
 mod binary;
 mod command;
 mod conversation;
@@ -14,7 +15,9 @@ mod namespace;
 mod packet;
 mod recovery;
 mod socket;
+mod sockets;
 
+pub use ask::{Answer, Asking};
 pub use command::{Command, Outgoing, Target};
 pub use events::{Acknowledge, Captures, Event, EventName, Events, Refusal};
 pub use hub::{Door, Hub};
@@ -22,3 +25,4 @@ pub use limits::Limits;
 pub use packet::is_reserved;
 pub use recovery::Options as Recovery;
 pub use socket::Socket;
+pub use sockets::{Answers, Keyed, Member, Page, Query, Question, Room, Sockets};

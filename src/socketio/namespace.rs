@@ -109,6 +109,12 @@ impl Namespace {
         self.read().sockets.get(id).cloned()
     }
 
+    /// Every room with how many are in it.
+    pub(super) fn rooms(&self) -> Vec<(Arc<str>, usize)> {
+        let members = self.read();
+        members.rooms.iter().map(|(name, room)| (name.clone(), room.members.len())).collect()
+    }
+
     /// The sockets meant, each once. A list of its own, so that nothing is locked while they are
     /// sent to.
     pub(super) fn select(&self, target: &Target) -> Selection {

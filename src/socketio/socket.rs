@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
+use super::ask::Asked;
 use super::conversation::Talk;
 use super::life::Life;
 use super::recovery::{Identity, Log, Trail};
@@ -173,28 +173,32 @@ impl Socket {
         self.talk.hub().run(&Command::Emit { namespace, target, event }) > 0
     }
 
-    /// Sends it an event and waits for the client's ack: its arguments, or `None` at the timeout
-    /// or when the socket is gone. One that owes too many is not asked: `None` at once.
-    pub async fn emit_with_ack(&self, event: &Outgoing, timeout: Duration) -> Option<Vec<Json>> {
+    /// Sends it an event that its client is to answer; `own` while the connect rule's own commands
+    /// run. One that owes too many answers is not asked.
+    pub(super) fn ask(self: &Arc<Self>, event: &Outgoing, own: bool) -> Asked {
+        let asked = |waiting| Asked { socket: self.clone(), event: event.name.clone(), waiting };
         let (sender, receiver) = oneshot::channel();
         let id = {
             let mut acks = lock(&self.acks);
             if acks.waiting.len() >= self.talk.hub().limits().pending_acks {
                 metrics::refused("socketio.max_pending_acks");
-                return None;
+                return asked(None);
             }
             let id = acks.next;
             acks.next += 1;
             acks.waiting.insert(id, sender);
             id
         };
-        if !self.deliver(&packet::event_parcel(self.namespace(), event, Some(id)), false) {
-            lock(&self.acks).waiting.remove(&id);
-            return None;
+        if !self.deliver(&packet::event_parcel(self.namespace(), event, Some(id)), own) {
+            self.forget_ack(id);
+            return asked(None);
         }
-        let answer = tokio::time::timeout(timeout, receiver).await;
+        asked(Some((id, receiver)))
+    }
+
+    /// Nobody waits for this ack any more.
+    pub(super) fn forget_ack(&self, id: u64) {
         lock(&self.acks).waiting.remove(&id);
-        answer.ok()?.ok()
     }
 
     pub(super) fn next_ack(&self) -> u64 {

@@ -84,6 +84,9 @@ metrics! {
     /// Responses that a tap matched, by tap (its `on`) and result.
     pub fn tap[tap, result]() = counter("frontroom_taps_total").increment(1);
 
+    /// Actions that responses said in `Frontroom-Actions`, by result: done, bad, refused, no_socket.
+    pub fn header_actions[result]() = counter("frontroom_header_actions_total").increment(1);
+
     /// Requests sent to an upstream, by result.
     pub fn upstream_request[upstream, result]() = counter("frontroom_upstream_requests_total").increment(1);
 

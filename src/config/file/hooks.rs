@@ -13,4 +13,6 @@ pub struct Hooks {
     pub secrets: OneOrMany<String>,
     /// Time to a hook's whole answer. Default 5s.
     pub timeout: Option<Duration>,
+    /// How long clients may take to answer an emit with `"ack": true`. Default 10s.
+    pub ack_timeout: Option<Duration>,
 }

@@ -151,7 +151,7 @@ impl Tap {
             join,
             leave,
             disconnect,
-            here: Here { namespace: namespace.into(), socket: None },
+            here: Here::namespace(namespace.into()),
             max_body,
             dry_run: raw.dry_run,
             uses: compiler.uses,
@@ -243,12 +243,13 @@ impl Tap {
     }
 
     fn log(&self, command: &Command) {
-        let (what, target) = match command {
-            Command::Emit { target, event, .. } => (event.name.as_text(), target),
-            Command::Join { target, .. } => ("(join)", target),
-            Command::Leave { target, .. } => ("(leave)", target),
-            Command::Disconnect { target, .. } => ("(disconnect)", target),
+        let what = match command {
+            Command::Emit { event, .. } | Command::Ask { event, .. } => event.name.as_text(),
+            Command::Join { .. } => "(join)",
+            Command::Leave { .. } => "(leave)",
+            Command::Disconnect { .. } => "(disconnect)",
         };
+        let target = command.target();
         tracing::info!(tap = self.on, what, to = ?target.rooms, everyone = target.everyone, "tap, dry run");
     }
 }

@@ -15,14 +15,16 @@ struct Recorder(Mutex<Vec<String>>);
 impl Sink for Recorder {
     fn run(&self, command: &Command) -> usize {
         let told = match command {
-            Command::Emit { namespace, target, event } => format!(
-                "{namespace} {} {:?} to {:?}{} except {:?}",
-                event.name.as_text(),
-                event.args,
-                target.rooms,
-                if target.everyone { " everyone" } else { "" },
-                target.except
-            ),
+            Command::Emit { namespace, target, event } | Command::Ask { namespace, target, event, .. } => {
+                format!(
+                    "{namespace} {} {:?} to {:?}{} except {:?}",
+                    event.name.as_text(),
+                    event.args,
+                    target.rooms,
+                    if target.everyone { " everyone" } else { "" },
+                    target.except
+                )
+            }
             Command::Join { target, rooms, .. } => format!("join {:?} {rooms:?}", target.rooms),
             Command::Leave { target, rooms, .. } => format!("leave {:?} {rooms:?}", target.rooms),
             Command::Disconnect { target, close, .. } => format!("disconnect {:?} {close}", target.rooms),

@@ -66,8 +66,8 @@ fn actions_that_are_wrong_name_the_field() {
 
 #[test]
 fn an_emission_goes_to_its_rooms_the_socket_everyone_or_nobody() {
-    let here = Here { namespace: "/a".into(), socket: Some("me".into()) };
-    let nobody = Here { namespace: "/a".into(), socket: None };
+    let here = Here { namespace: "/a".into(), socket: Some("me".into()), asking: None };
+    let nobody = Here::namespace("/a".into());
     let emission = |text: &str| crate::rules::actions::Emission::parse("emit", &json(text)).unwrap();
     let target = |text: &str, here: &Here| match emission(text).command(here) {
         Some(Command::Emit { namespace, target, .. }) => Some((namespace.to_string(), target)),

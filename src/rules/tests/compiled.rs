@@ -14,15 +14,17 @@ impl Doer for Recorded {
     fn command(&mut self, command: Command) {
         let list = |rooms: &[Arc<str>]| rooms.join(",");
         self.commands.push(match command {
-            Command::Emit { namespace, target, event } => format!(
-                "{namespace} emit {} {:?} to {}{} except {}{}",
-                event.name.as_text(),
-                event.args,
-                list(&target.rooms),
-                if target.everyone { "everyone" } else { "" },
-                list(&target.except),
-                if event.volatile { " volatile" } else { "" },
-            ),
+            Command::Emit { namespace, target, event } | Command::Ask { namespace, target, event, .. } => {
+                format!(
+                    "{namespace} emit {} {:?} to {}{} except {}{}",
+                    event.name.as_text(),
+                    event.args,
+                    list(&target.rooms),
+                    if target.everyone { "everyone" } else { "" },
+                    list(&target.except),
+                    if event.volatile { " volatile" } else { "" },
+                )
+            }
             Command::Join { target, rooms, .. } => format!("{} joins {}", list(&target.rooms), list(&rooms)),
             Command::Leave { target, rooms, .. } => {
                 format!("{} leaves {}", list(&target.rooms), list(&rooms))
@@ -42,7 +44,7 @@ fn rule(kind: Kind, yaml: &str) -> (Rule, Vec<String>) {
 fn perform(yaml: &str, data: &str, more: &[(&str, &str)]) -> (Recorded, Result<(), String>) {
     let (rule, problems) = rule(Kind::Event, yaml);
     assert_eq!(problems, Vec::<String>::new());
-    let here = Here { namespace: "/".into(), socket: Some("me".into()) };
+    let here = Here { namespace: "/".into(), socket: Some("me".into()), asking: None };
     let mut recorded = Recorded::default();
     let result = rule.effects.perform(&scope(data, more), &here, &mut recorded);
     (recorded, result.map_err(|error| error.to_string()))

@@ -21,11 +21,10 @@ use crate::json::Json;
 use crate::socketio::{Command, EventName};
 use crate::upstream::Upstreams;
 
-use super::actions::{Actions, Here};
+use super::actions::{Actions, Doer, Here};
 use super::context::Facts;
 use super::credentials::Credentials;
 use super::effects::Ack;
-use super::emit::Doer;
 use super::failure::Failure;
 use super::hook::{self, Hooks, Told};
 use super::limit::Buckets;

@@ -1,0 +1,22 @@
+//! `Frontroom-Actions`: what a backend says to sockets beside its answer.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+static ACTIONS: HeaderName = HeaderName::from_static("frontroom-actions");
+
+/// The values of a response's `Frontroom-Actions`, which no client and no template gets to see. They
+/// travel in the extensions of a forwarded response that had some.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said(pub Vec<HeaderValue>);
+
+impl Said {
+    /// Takes the header out of `headers`.
+    pub fn take(headers: &mut HeaderMap) -> Option<Said> {
+        if !headers.contains_key(&ACTIONS) {
+            return None;
+        }
+        let values = headers.get_all(&ACTIONS).into_iter().cloned().collect();
+        headers.remove(&ACTIONS);
+        Some(Said(values))
+    }
+}
