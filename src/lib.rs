@@ -10,6 +10,7 @@ pub mod body;
 pub mod cli;
 pub mod config;
 pub mod cors;
+pub mod credentials;
 pub mod demo;
 pub mod doctor;
 pub mod engineio;

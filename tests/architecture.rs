@@ -22,6 +22,7 @@ const CLOSED: &[(&str, &[&str])] = &[
 
 /// Every other module: what it may import besides [`OPEN`].
 const HOUSES: &[(&str, &[&str])] = &[
+    ("credentials", &[]),
     ("server", &[]),
     ("upstream", &[]),
     ("demo", &[]),
@@ -29,12 +30,27 @@ const HOUSES: &[(&str, &[&str])] = &[
     ("engineio", &[]),
     ("proxy", &["upstream"]),
     ("socketio", &["engineio"]),
-    ("rules", &["upstream", "socketio", "engineio"]),
+    ("rules", &["credentials", "upstream", "socketio", "engineio"]),
     ("admin", &["socketio", "engineio", "upstream"]),
-    ("gateway", &["server", "upstream", "engineio", "proxy", "socketio", "rules", "admin", "cors"]),
+    (
+        "gateway",
+        &["credentials", "server", "upstream", "engineio", "proxy", "socketio", "rules", "admin", "cors"],
+    ),
     (
         "app",
-        &["server", "upstream", "demo", "engineio", "proxy", "socketio", "rules", "admin", "cors", "gateway"],
+        &[
+            "credentials",
+            "server",
+            "upstream",
+            "demo",
+            "engineio",
+            "proxy",
+            "socketio",
+            "rules",
+            "admin",
+            "cors",
+            "gateway",
+        ],
     ),
     ("cli", &["app", "doctor"]),
     ("main", &["cli", "app"]),

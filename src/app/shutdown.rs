@@ -7,7 +7,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use super::House;
-use super::compiled::Ending;
 use crate::admin::State;
 use crate::server::Drain;
 
@@ -38,10 +37,9 @@ impl House {
     /// Ends everything, in order, within `shutdown.delay` and `shutdown.grace`.
     pub(super) async fn end(&self, drain: &Drain) {
         self.readiness.set(State::Draining);
-        let Ending { delay, grace } = **self.ending.load();
-        tracing::info!(?delay, ?grace, "ending");
-        tokio::time::sleep(delay).await;
-        let deadline = Instant::now() + grace;
+        tracing::info!(delay = ?self.delay, grace = ?self.grace, "ending");
+        tokio::time::sleep(self.delay).await;
+        let deadline = Instant::now() + self.grace;
         drain.begin();
         self.engine.refuse_handshakes();
         self.close_sessions(deadline).await;

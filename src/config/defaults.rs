@@ -27,6 +27,8 @@ pub const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 pub const CREDENTIALS_TOKEN: [&str; 2] = ["header:authorization", "auth:token"];
 /// `credentials.cookies`.
 pub const CREDENTIALS_COOKIES: bool = true;
+/// `credentials.jwt.leeway`.
+pub const JWT_LEEWAY: Duration = Duration::from_secs(30);
 
 /// `socketio.path`.
 pub const SOCKETIO_PATH: &str = "/socket.io";
@@ -54,6 +56,8 @@ pub const MAX_FRAGMENTS: usize = 100_000;
 pub const MAX_SESSIONS: usize = 100_000;
 /// `socketio.max_sessions_per_ip`; 0 sets no bound: behind a proxy or a NAT many share an address.
 pub const MAX_SESSIONS_PER_IP: usize = 0;
+/// `socketio.max_sockets_per_user`; 0 sets no bound.
+pub const MAX_SOCKETS_PER_USER: usize = 0;
 /// `socketio.max_namespaces`.
 pub const MAX_NAMESPACES: usize = 100;
 /// `socketio.max_rooms`.
@@ -101,8 +105,6 @@ pub const LIMIT_BODY_TIMEOUT: Duration = Duration::from_secs(60);
 pub const LOG_LEVEL: &str = "info";
 /// `log.access`.
 pub const LOG_ACCESS: bool = true;
-/// `reload.auto`
-pub const RELOAD_AUTO: bool = true;
 
 /// `shutdown.delay`.
 pub const SHUTDOWN_DELAY: Duration = Duration::ZERO;

@@ -16,6 +16,7 @@ use Idle::{Is, Never};
 const KEYS: &[(&str, &str, Idle)] = &[
     ("File", "cluster", Never),
     ("File", "emitters", Never),
+    ("File", "reload", Never),
     ("File", "tracing", Never),
     ("Listen", "proxy_protocol", Is("false")),
     ("Listen", "tls", Never),
@@ -25,12 +26,7 @@ const KEYS: &[(&str, &str, Idle)] = &[
     ("Upstream", "outlier", Never),
     ("Upstream", "retry", Never),
     ("Upstream", "tls", Never),
-    ("Credentials", "claims_to_headers", Never),
-    ("Credentials", "jwt", Never),
-    ("Credentials", "on_expiry", Is("disconnect")),
-    ("Credentials", "public", Never),
-    ("Credentials", "require", Is("none")),
-    ("SocketIo", "max_sockets_per_user", Is("0")),
+    ("Jwt", "jwks_url", Never),
     ("Limits", "connections_per_ip", Never),
     ("Limits", "requests_per_second_per_ip", Never),
 ];

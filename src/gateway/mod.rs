@@ -53,15 +53,10 @@ impl Gateway {
         Gateway { snapshot: ArcSwap::from_pointee(snapshot), engine, hub }
     }
 
-    /// Puts another compiled config in force for the requests that come from now on.
-    pub fn swap(&self, snapshot: Snapshot) {
-        self.snapshot.store(Arc::new(snapshot));
-    }
-
     async fn answer<'a>(
         &self,
         snapshot: &'a Snapshot,
-        request: Request<Body>,
+        mut request: Request<Body>,
         who: &Identity,
         cors: &Decision,
         finish: &mut Finish<'a>,
@@ -77,6 +72,8 @@ impl Gateway {
         if socketio {
             finish.route("socketio");
             proxy::check(&request)?;
+            // Templates and hooks see the handshake's headers.
+            snapshot.credentials().strip(request.headers_mut());
             return Ok(match (admitted, upgrade) {
                 (true, _) => self.engine.call(request, who.caller()).await,
                 (false, false) => refuse(Refusal::Forbidden),
@@ -113,6 +110,12 @@ impl Gateway {
             Cow::Borrowed(_) => None,
             Cow::Owned(target) => Some(target),
         };
+        let mut claims = Vec::new();
+        if snapshot.credentials().concerns_requests() {
+            let (mut parts, body) = request.into_parts();
+            claims = snapshot.credentials().judge(&mut parts).await?;
+            request = Request::from_parts(parts, body);
+        }
         let mut watch = snapshot.taps().watch(request.method(), path(&request), request.headers());
         if let Some(watch) = &mut watch {
             request = request.map(|body| watch.request(body));
@@ -124,6 +127,7 @@ impl Gateway {
             target: target.as_deref(),
             response_timeout: route.response_timeout,
             max_body: route.max_body,
+            claims: &claims,
         };
         let mut response = proxy::forward(upstream, request, &context).await?;
         if let Some(said) = response.extensions_mut().remove::<Said>() {

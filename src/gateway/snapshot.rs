@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::route::{RouteEntry, Router};
 use crate::config::{Problems, defaults, file};
 use crate::cors::Policy;
+use crate::credentials::Credentials;
 use crate::headers::TrustedProxies;
 use crate::rules::tap::Taps;
 use crate::rules::{Destination, Resolve};
@@ -15,6 +16,7 @@ pub struct Snapshot {
     cors: Policy,
     trusted: TrustedProxies,
     routes: Arc<Routes>,
+    credentials: Arc<Credentials>,
     taps: Arc<Taps>,
     access_log: bool,
 }
@@ -24,6 +26,7 @@ impl Snapshot {
     pub fn build(
         file: &file::File,
         routes: Arc<Routes>,
+        credentials: Arc<Credentials>,
         taps: Arc<Taps>,
         problems: &mut Problems,
     ) -> Snapshot {
@@ -31,6 +34,7 @@ impl Snapshot {
             cors: Policy::build(file.cors.as_ref(), problems),
             trusted: TrustedProxies::build(&file.trusted_proxies, problems),
             routes,
+            credentials,
             taps,
             access_log: file.log.access.unwrap_or(defaults::LOG_ACCESS),
         }
@@ -50,6 +54,11 @@ impl Snapshot {
 
     pub(super) fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    /// Who must have a token, and what follows from it.
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     pub(super) fn taps(&self) -> &Arc<Taps> {

@@ -10,7 +10,7 @@ mod tests;
 
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
 use crate::body::Body;
 use crate::fault::Fault;
@@ -32,6 +32,8 @@ pub struct Context<'a> {
     pub response_timeout: Option<Duration>,
     /// Largest request body.
     pub max_body: Option<u64>,
+    /// Fields that are set whatever the request says.
+    pub claims: &'a [(HeaderName, HeaderValue)],
 }
 
 /// Forwards a request. Path and query go byte for byte, `Host` unchanged, bodies as they come.

@@ -131,6 +131,9 @@ pub(super) fn prepare(
     }
     context.forwarded.apply(headers);
     headers.insert(&REQUEST_ID, context.request_id.clone());
+    for (name, value) in context.claims {
+        headers.insert(name, value.clone());
+    }
     sign(headers)
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
+use crate::credentials::Grant;
 use crate::engineio::Handshake;
 use crate::json::Json;
 use crate::socketio::{EventName, Socket};
@@ -40,7 +41,7 @@ impl Scope for Context {
             "args" => Some(object::list(&self.args)),
             "socket" => Some(Facts::new(&self.socket, &self.socket.rooms()).json(None)),
             "state" => Some(Json::from_value(&Value::Object(self.socket.state().clone()))),
-            "claims" => Some(claims()),
+            "claims" => Some(claims(&self.socket)),
             "namespace" => Some(object::strings(self.socket.captures())),
             "response" => self.reply.get().map(Reply::whole),
             "reason" => self.reason.map(object::string),
@@ -63,9 +64,9 @@ impl Scope for Context {
     }
 }
 
-/// The claims of a verified token: none, as nothing verifies one.
-pub(crate) fn claims() -> Json {
-    Object::new().finish()
+/// What a socket's verified token says; `{}` where there is none.
+fn claims(socket: &Socket) -> Json {
+    socket.extensions().get::<Grant>().map_or_else(|| Json::from_static("{}"), Grant::claims)
 }
 
 /// What is told of a socket.
@@ -76,6 +77,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) rooms: &'a [Arc<str>],
     pub(crate) handshake: &'a Handshake,
     pub(crate) auth: &'a Json,
+    pub(crate) claims: Json,
     /// Whether the client came back to what it was.
     pub(crate) recovered: bool,
 }
@@ -88,6 +90,7 @@ impl<'a> Facts<'a> {
             rooms,
             handshake: socket.handshake(),
             auth: socket.auth(),
+            claims: claims(socket),
             recovered: socket.recovered(),
         }
     }
@@ -100,7 +103,7 @@ impl<'a> Facts<'a> {
         if let Some(state) = state {
             socket = socket
                 .json("state", Json::from_value(&Value::Object(state.clone())).as_str())
-                .json("claims", claims().as_str());
+                .json("claims", self.claims.as_str());
         }
         let socket = socket.json("recovered", if self.recovered { "true" } else { "false" });
         socket.json("handshake", self.handshake().as_str()).finish()

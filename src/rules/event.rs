@@ -3,40 +3,48 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::StatusCode;
-
 use crate::engineio::Reason;
 use crate::socketio::{Command, Event, EventName, Hub, Outgoing, Refusal, Socket};
 use crate::telemetry::metrics;
 
 use super::Rules;
 use super::context::Context;
-use super::credentials;
 use super::failure::Failure;
+use super::grants;
 use super::limit::Buckets;
 use super::rule::Rule;
-use super::template::{member, string};
-use super::turn::{Done, Hands, Token, Turn};
+use super::seats::Seats;
+use super::turn::{Done, Hands, Turn};
 
 /// Begins the names of frontroom's own events.
 const OWN: &str = "frontroom:";
 
-/// Replaces the token that a socket carries.
-const AUTH: &str = "frontroom:auth";
-
-/// Whether a client may join. Without a rule it may.
+/// Whether a client may join: its token first, then the rule. Without a rule it may.
 pub(super) async fn connect(
     rules: Arc<Rules>,
+    seats: Arc<Seats>,
     hub: Arc<Hub>,
     socket: Arc<Socket>,
 ) -> Result<Vec<Command>, Refusal> {
+    let admission = async {
+        grants::admit(&rules, &seats, &socket).await?;
+        ask(&rules, hub, Arc::clone(&socket)).await
+    };
+    let admission = admission.await;
+    if admission.is_err() {
+        grants::release(&seats, &socket);
+    }
+    admission
+}
+
+async fn ask(rules: &Arc<Rules>, hub: Arc<Hub>, socket: Arc<Socket>) -> Result<Vec<Command>, Refusal> {
     let Some(namespace) = rules.namespaces.get(socket.namespace()) else {
         return Err(Refusal { message: "Invalid namespace".to_owned(), data: None });
     };
     let Some(rule) = &namespace.connect else { return Ok(Vec::new()) };
     let mut hands = Hands::later(&socket, &hub);
     let context = Arc::new(Context::new(socket));
-    let turn = Turn { rules: Arc::clone(&rules), hub, context, wants_ack: false };
+    let turn = Turn { rules: Arc::clone(rules), hub, context, wants_ack: false };
     let done = turn.run(rule, &mut hands).await;
     metrics::socket_event(&namespace.label, &rule.label, result(&done));
     let done = done.map_err(Failure::refusal)?;
@@ -53,7 +61,13 @@ fn leave(socket: &Socket) -> Command {
 }
 
 /// Handles one event: its rule, then the ack or the error.
-pub(super) async fn event(rules: Arc<Rules>, hub: Arc<Hub>, socket: Arc<Socket>, event: Event) {
+pub(super) async fn event(
+    rules: Arc<Rules>,
+    seats: Arc<Seats>,
+    hub: Arc<Hub>,
+    socket: Arc<Socket>,
+    event: Event,
+) {
     let Event { name, args, ack } = event;
     let namespace = rules.namespaces.get(socket.namespace());
     let rule = match name.as_text() {
@@ -64,7 +78,10 @@ pub(super) async fn event(rules: Arc<Rules>, hub: Arc<Hub>, socket: Arc<Socket>,
     let ack = ack.filter(|_| !never_acks);
     let mut hands = Hands::at_once(&socket, &hub);
     let done = match rule {
-        None if name.as_text() == AUTH => renew(&socket, &args),
+        None if name.as_text() == grants::AUTH => {
+            let renewed = grants::renew(&rules, &seats, &socket, &args).await;
+            renewed.map(|()| Done { ack: Some(Vec::new()), disconnect: false })
+        }
         None => Err(Failure::no_rule(name.as_text())),
         Some(rule) if !may_send(&socket, rule) => Err(Failure::rate_limited()),
         Some(rule) => {
@@ -116,17 +133,6 @@ fn may_send(socket: &Socket, rule: &Rule) -> bool {
     let mut extensions = socket.extensions();
     let buckets = extensions.get_or_insert_default::<Buckets>();
     buckets.take(&rule.label, rate, Instant::now())
-}
-
-/// Takes the token of `frontroom:auth`, acked with nothing.
-fn renew(socket: &Socket, args: &[crate::json::Json]) -> Result<Done, Failure> {
-    let token = args.first().and_then(|data| string(&member(data, "token")?));
-    let token = token.and_then(|token| credentials::bare(&token, false)).ok_or_else(|| {
-        let message = "`frontroom:auth` needs {\"token\": \"...\"}";
-        Failure::new(StatusCode::BAD_REQUEST, "bad_event", message)
-    })?;
-    socket.extensions().insert(Token(Some(token.into())));
-    Ok(Done { ack: Some(Vec::new()), disconnect: false })
 }
 
 /// A word for metrics.

@@ -4,13 +4,13 @@
 pub mod actions;
 mod client;
 mod context;
-mod credentials;
 mod decode;
 mod effects;
 mod emit;
 mod event;
 mod failure;
 mod fields;
+mod grants;
 pub mod header;
 mod hook;
 mod limit;
@@ -20,6 +20,7 @@ mod reply;
 mod request;
 mod rule;
 mod schema;
+mod seats;
 pub mod tap;
 mod template;
 mod turn;
@@ -32,39 +33,45 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 
-use crate::config::{Problems, file};
+use crate::config::{Problems, defaults, file};
+use crate::credentials::Credentials;
 use crate::engineio::Reason;
 use crate::socketio::{Captures, Command, Event, Events, Hub, Refusal, Socket};
 use crate::upstream::Upstreams;
 
 use client::Client;
 pub use client::{Destination, Resolve};
-pub use credentials::Credentials;
 use hook::Hooks;
 use namespace::Namespaces;
+use seats::Seats;
 use tap::Taps;
 
 /// All rules and taps of one config, compiled.
 #[derive(Debug)]
 pub struct Rules {
     namespaces: Namespaces,
-    credentials: Credentials,
+    credentials: Arc<Credentials>,
+    max_sockets_per_user: usize,
     hooks: Hooks,
     client: Client,
 }
 
 impl Rules {
-    /// Builds them from `socketio`, `taps`, `credentials` and `hooks`. `resolver` is asked which
-    /// upstream serves the requests of rules that name none.
+    /// Builds them from `socketio`, `taps` and `hooks`. `resolver` is asked which upstream serves the
+    /// requests of rules that name none.
     pub fn build(
         file: &file::File,
+        credentials: Arc<Credentials>,
         upstreams: &Upstreams,
         resolver: Arc<dyn Resolve>,
         problems: &mut Problems,
     ) -> Rules {
+        grants::check(&file.socketio, &credentials, problems);
+        let most = file.socketio.max_sockets_per_user;
         Rules {
             namespaces: Namespaces::build(&file.socketio, upstreams, problems),
-            credentials: Credentials::build(&file.credentials, problems),
+            credentials,
+            max_sockets_per_user: most.unwrap_or(defaults::MAX_SOCKETS_PER_USER),
             hooks: Hooks::build(&file.hooks, problems),
             client: Client { resolver, taps: Arc::new(Taps::build(&file.taps, problems)) },
         }
@@ -78,28 +85,32 @@ impl Rules {
 
 /// The rules in force. A reload swaps them for the events that come after it.
 #[derive(Debug)]
-pub struct Rulebook(ArcSwap<Rules>);
+pub struct Rulebook {
+    rules: ArcSwap<Rules>,
+    /// Who is here stays here when rules are swapped.
+    seats: Arc<Seats>,
+}
 
 impl Rulebook {
     /// Begins with these rules.
     pub fn new(rules: Rules) -> Rulebook {
-        Rulebook(ArcSwap::from_pointee(rules))
+        Rulebook { rules: ArcSwap::from_pointee(rules), seats: Arc::default() }
     }
 
     /// Puts these rules in force.
     pub fn swap(&self, rules: Rules) {
-        self.0.store(Arc::new(rules));
+        self.rules.store(Arc::new(rules));
     }
 
     /// The rules in force.
     pub fn current(&self) -> Arc<Rules> {
-        self.0.load_full()
+        self.rules.load_full()
     }
 }
 
 impl Events for Rulebook {
     fn namespace(&self, name: &str) -> Option<Captures> {
-        self.0.load().namespaces.captures(name)
+        self.rules.load().namespaces.captures(name)
     }
 
     fn connect(
@@ -107,14 +118,15 @@ impl Events for Rulebook {
         hub: &Arc<Hub>,
         socket: Arc<Socket>,
     ) -> BoxFuture<'static, Result<Vec<Command>, Refusal>> {
-        Box::pin(event::connect(self.current(), Arc::clone(hub), socket))
+        Box::pin(event::connect(self.current(), self.seats.clone(), hub.clone(), socket))
     }
 
     fn event(&self, hub: &Arc<Hub>, socket: Arc<Socket>, event: Event) -> BoxFuture<'static, ()> {
-        Box::pin(event::event(self.current(), Arc::clone(hub), socket, event))
+        Box::pin(event::event(self.current(), self.seats.clone(), hub.clone(), socket, event))
     }
 
     fn disconnect(&self, hub: &Arc<Hub>, socket: Arc<Socket>, reason: Reason) -> BoxFuture<'static, ()> {
+        grants::release(&self.seats, &socket);
         Box::pin(event::disconnect(self.current(), Arc::clone(hub), socket, reason))
     }
 }

@@ -19,16 +19,13 @@ use super::actions::{Actions, Doer, Here};
 use super::context::{Context, Facts};
 use super::effects::Ack;
 use super::failure::Failure;
+use super::grants;
 use super::header;
 use super::hook::{self, Told};
 use super::reply::Reply;
 use super::request::{Prepared, carried};
 use super::rule::{Call, Rule};
 use super::template::Scope;
-
-/// The token a socket carries, found once and replaced by `frontroom:auth`.
-#[derive(Clone)]
-pub(crate) struct Token(pub(crate) Option<Arc<str>>);
 
 /// One run of a rule for one socket.
 #[derive(Clone)]
@@ -146,16 +143,12 @@ impl Turn {
     /// What every request of this socket carries.
     fn headers(&self, id: &str) -> HeaderMap {
         let (socket, credentials) = (self.socket(), &self.rules.credentials);
-        let handshake = socket.handshake();
-        let known = socket.extensions().get::<Token>().cloned();
-        let token = known.unwrap_or_else(|| {
-            let found = credentials.token(&handshake.headers, &handshake.query, socket.auth());
-            let token = Token(found.map(Into::into));
-            socket.extensions().insert(token.clone());
-            token
-        });
-        let mut headers = carried(handshake, socket.id(), token.0.as_deref(), credentials.cookies, id);
+        let (handshake, grant) = (socket.handshake(), grants::held(credentials, socket));
+        let mut headers = carried(handshake, socket.id(), grant.token(), credentials.cookies(), id);
         handshake.forwarded.apply(&mut headers);
+        for (name, value) in grant.headers() {
+            headers.insert(name, value.clone());
+        }
         headers
     }
 

@@ -34,6 +34,10 @@ impl Life {
     pub(super) fn is_connected(&self) -> bool {
         self.admitted && self.ended.is_none()
     }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
 }
 
 enum Work {

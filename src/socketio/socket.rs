@@ -158,6 +158,11 @@ impl Socket {
         self.recovered
     }
 
+    /// Whether it has ended, or was so before it was connected.
+    pub fn has_left(&self) -> bool {
+        lock(&self.life).has_ended()
+    }
+
     /// Whether it is connected.
     pub fn is_connected(&self) -> bool {
         lock(&self.life).is_connected()

@@ -16,7 +16,6 @@ mod hooks;
 mod limits;
 mod listen;
 mod log;
-mod reload;
 mod route;
 mod rule;
 mod shutdown;
@@ -26,12 +25,11 @@ mod upstream;
 
 pub use admin::Admin;
 pub use cors::{AllowOrigin, Cors, WebsocketOrigin};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Jwt, OnExpiry, Require};
 pub use hooks::Hooks;
 pub use limits::Limits;
 pub use listen::Listen;
 pub use log::{Log, LogFormat};
-pub use reload::Reload;
 pub use route::{Route, RouteMatch};
 pub use rule::{Emit, Request, Rule};
 pub use shutdown::Shutdown;
@@ -60,7 +58,7 @@ pub struct File {
     pub trusted_proxies: OneOrMany<String>,
     /// One CORS policy for REST and Socket.IO.
     pub cors: Option<Cors>,
-    /// Where a client's token is found and how it goes upstream.
+    /// Where a client's token is found, what makes it good, and how it goes upstream.
     pub credentials: Credentials,
     /// The Socket.IO endpoint and the rules of its namespaces.
     pub socketio: SocketIo,
@@ -75,8 +73,6 @@ pub struct File {
     pub limits: Limits,
     /// Logs.
     pub log: Log,
-    /// What happens when this file changes.
-    pub reload: Reload,
     /// Orderly end.
     pub shutdown: Shutdown,
 }

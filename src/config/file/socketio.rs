@@ -37,6 +37,8 @@ pub struct SocketIo {
     pub max_sessions: Option<usize>,
     /// Sessions of one address (of one /64 for IPv6). Default 0: no bound.
     pub max_sessions_per_ip: Option<usize>,
+    /// Sockets that one user (`claims.sub`) may have on this node, in all namespaces. Default 0: no bound.
+    pub max_sockets_per_user: Option<usize>,
     /// Namespaces that one session may be in. Default 100.
     pub max_namespaces: Option<usize>,
     /// Rooms that one socket may be in. Default 10000.
@@ -60,6 +62,28 @@ pub struct SocketIo {
     pub disconnect: Option<Rule>,
     /// Rules of other namespaces; `/org-{id}` captures into `namespace.id`.
     pub namespaces: IndexMap<String, Namespace>,
+}
+
+impl SocketIo {
+    /// Every rule with the dotted path of its key.
+    pub fn rules(&self) -> impl Iterator<Item = (String, &Rule)> {
+        let root = of_namespace("socketio".to_owned(), &self.connect, &self.events, &self.disconnect);
+        root.chain(self.namespaces.iter().flat_map(|(name, of)| {
+            of_namespace(format!("socketio.namespaces.{name}"), &of.connect, &of.events, &of.disconnect)
+        }))
+    }
+}
+
+fn of_namespace<'a>(
+    key: String,
+    connect: &'a Option<Rule>,
+    events: &'a IndexMap<String, Rule>,
+    disconnect: &'a Option<Rule>,
+) -> impl Iterator<Item = (String, &'a Rule)> {
+    let ends = [("connect", connect), ("disconnect", disconnect)];
+    let ends = ends.into_iter().filter_map(|(name, rule)| Some((name.to_owned(), rule.as_ref()?)));
+    let events = events.iter().map(|(event, rule)| (format!("events.{event}"), rule));
+    ends.chain(events).map(move |(name, rule)| (format!("{key}.{name}"), rule))
 }
 
 /// A transport of Engine.IO.

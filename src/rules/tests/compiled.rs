@@ -228,7 +228,8 @@ impl Resolve for Nowhere {
 fn rules(yaml: &str) -> (Rules, Vec<String>) {
     let file: file::File = serde_yaml::from_str(yaml).unwrap();
     let mut problems = Problems::default();
-    let rules = Rules::build(&file, &Upstreams::default(), Arc::new(Nowhere), &mut problems);
+    let credentials = Arc::new(Credentials::build(&file.credentials, &mut problems));
+    let rules = Rules::build(&file, credentials, &Upstreams::default(), Arc::new(Nowhere), &mut problems);
     (rules, text(problems))
 }
 

@@ -9,11 +9,12 @@ fn envelopes_are_as_in_the_contract() {
         rooms: &rooms,
         handshake: &handshake,
         auth: &auth,
+        claims: json(r#"{"sub":"u"}"#),
         recovered: false,
     };
     let state: Map<String, Value> = serde_json::from_str(r#"{"n":1.0}"#).unwrap();
     let socket = concat!(
-        r#""socket":{"id":"id","namespace":"/","rooms":["id","r"],"state":{"n":1.0},"claims":{},"recovered":false,"#,
+        r#""socket":{"id":"id","namespace":"/","rooms":["id","r"],"state":{"n":1.0},"claims":{"sub":"u"},"recovered":false,"#,
         r#""handshake":{"address":"127.0.0.1","url":"/socket.io/?EIO=4&a=1","secure":true,"issued":1763700000000,"#,
         r#""headers":{"user-agent":"ua","cookie":"sid=1; access_token=\"tok\"","authorization":"Bearer abc","x-a":"1, 2"},"#,
         r#""query":{"EIO":"4","a":["1","2"]},"auth":{"token":"t"}}}}"#

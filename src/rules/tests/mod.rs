@@ -1,10 +1,10 @@
 mod action;
+mod carried;
 mod compiled;
 mod failures;
 mod hooks;
 mod limits;
 mod schemas;
-mod tokens;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,6 @@ use crate::upstream::Upstreams;
 
 use super::actions::{Actions, Doer, Here};
 use super::context::Facts;
-use super::credentials::Credentials;
 use super::effects::Ack;
 use super::failure::Failure;
 use super::hook::{self, Hooks, Told};

@@ -80,6 +80,7 @@ impl Handler for Plain {
             target: self.setup.target.as_deref(),
             response_timeout: None,
             max_body: self.setup.max_body,
+            claims: &[],
         };
         let upstream = self.upstreams.get("default").unwrap();
         match proxy::forward(upstream, request, &context).await {
