@@ -11,12 +11,14 @@ use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional_with_sizes};
+use tokio::net::TcpStream;
 
 use super::response;
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::headers::has_token;
+use crate::upstream::Switched;
 
 /// Bytes held for each direction.
 const BUFFER: usize = 8 * 1024;
@@ -34,25 +36,28 @@ pub(super) fn accept(client: OnUpgrade, mut response: Response<Body>) -> Result<
             "the upstream switched to another protocol",
         ));
     }
-    let upstream = hyper::upgrade::on(&mut response);
+    let upstream = Switched::take(&mut response);
     response::prepare(&mut response);
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     tokio::spawn(async move {
-        let Ok(upstream) = upstream.await else { return };
+        let Some((upstream, said)) = upstream else { return };
         let Ok(client) = client.await else { return };
-        tunnel(client, upstream).await;
+        tunnel(client, upstream, &said).await;
     });
     Ok(response)
 }
 
-/// Copies until both sides have ended, one has failed, or nothing moves any more.
-async fn tunnel(client: Upgraded, upstream: Upgraded) {
+/// Carries what the upstream has `said` already, then copies until both sides have ended, one has failed, or nothing moves any more.
+async fn tunnel(client: Upgraded, upstream: TcpStream, said: &[u8]) {
     let moved = Arc::new(AtomicBool::new(true));
     let mut client = Watched { io: TokioIo::new(client), moved: Arc::clone(&moved) };
-    let mut upstream = Watched { io: TokioIo::new(upstream), moved: Arc::clone(&moved) };
-    let copy = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER);
+    let mut upstream = Watched { io: upstream, moved: Arc::clone(&moved) };
+    let copy = async {
+        client.write_all(said).await?;
+        copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER).await
+    };
     tokio::select! {
         result = copy => if let Err(error) = result { tracing::debug!(%error, "tunnel broke") },
         () = idle(&moved) => tracing::debug!("tunnel closed: nothing moved"),

@@ -2,25 +2,19 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
+use http::{Method, Request, Response, Uri, Version};
 use http_body::Body as _;
-use hyper::client::conn::TrySendError;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::body::{Outgoing, Pooled};
-use super::connection::Connection;
+use super::http1::{Connection, Failure};
 use super::pool::{self, Pool};
-use super::{Error, Timeouts, framing};
+use super::{Error, Timeouts};
 use crate::body::Body;
-
-/// How long a connection may take to become ready after its response's end.
-const SETTLE: Duration = Duration::from_secs(1);
 
 /// One address of an upstream and its idle connections.
 #[derive(Debug)]
@@ -35,10 +29,10 @@ pub(super) struct Endpoint {
     pool: Pool,
 }
 
-/// A failed try, with the request if another may be made.
+/// A failed try, and whether another may be made.
 struct Failed {
     error: Error,
-    request: Option<Box<Request<Body>>>,
+    again: bool,
 }
 
 impl Endpoint {
@@ -87,16 +81,15 @@ impl Endpoint {
     ) -> Result<Response<Body>, (Error, Option<Request<Body>>)> {
         self.complete(&mut request);
         if let Some(connection) = self.pool.take() {
-            match self.exchange(connection, request, limit).await {
+            match self.exchange(connection, &mut request, limit).await {
                 Ok(response) => return Ok(response),
-                // The upstream closed the idle connection as we took it.
-                Err(Failed { request: Some(again), .. }) => request = *again,
-                Err(failed) => return Err((failed.error, None)),
+                Err(Failed { again: true, .. }) => (),
+                Err(Failed { error, .. }) => return Err((error, None)),
             }
         }
         match self.connect().await {
             Ok(connection) => {
-                self.exchange(connection, request, limit).await.map_err(|failed| (failed.error, None))
+                self.exchange(connection, &mut request, limit).await.map_err(|failed| (failed.error, None))
             }
             Err(error) => Err((error, Some(request))),
         }
@@ -105,104 +98,60 @@ impl Endpoint {
     /// What every request to this endpoint needs.
     fn complete(&self, request: &mut Request<Body>) {
         *request.version_mut() = Version::HTTP_11;
-        let unknown_length = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
+        let (has_body, length) = (!request.body().is_end_stream(), request.body().size_hint().exact());
         let headers = request.headers_mut();
         if !headers.contains_key(HOST) {
             headers.insert(HOST, self.authority.clone());
         }
-        // Else hyper drops the body of a GET.
-        if unknown_length && !headers.contains_key(CONTENT_LENGTH) {
-            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        match length {
+            _ if !has_body => (),
+            Some(length) => {
+                headers.insert(CONTENT_LENGTH, length.into());
+            }
+            None if headers.contains_key(CONTENT_LENGTH) => (),
+            None => {
+                headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
         }
     }
 
     async fn exchange(
         self: &Arc<Endpoint>,
         mut connection: Connection,
-        request: Request<Body>,
+        request: &mut Request<Body>,
         limit: Duration,
     ) -> Result<Response<Body>, Failed> {
-        let spare = if connection.reused { replayable(&request) } else { None };
-        let upgrading = request.headers().contains_key(UPGRADE);
-        let (parts, body) = request.into_parts();
-        let (body, sent) = Outgoing::new(body);
-        let mut answer = pin!(connection.send(Request::from_parts(parts, body)));
-        if let Some(sent) = sent {
-            tokio::select! {
-                biased;
-                answer = &mut answer => return self.answered(connection, answer, spare, upgrading),
-                _ = sent => (),
+        match connection.exchange(request, limit).await {
+            Ok(answer) => {
+                let body = std::mem::replace(request.body_mut(), Body::Empty);
+                Ok(answer.into_response(connection, body, self))
             }
-        }
-        match timeout(limit, answer).await {
-            Ok(answer) => self.answered(connection, answer, spare, upgrading),
-            Err(_) => {
-                Err(Failed { error: Error::ResponseTimeout { endpoint: self.name.clone() }, request: None })
-            }
+            Err(failure) => Err(self.failed(failure, connection.reused, request)),
         }
     }
 
-    fn answered(
-        self: &Arc<Endpoint>,
-        connection: Connection,
-        answer: Result<Response<hyper::body::Incoming>, TrySendError<Request<Outgoing>>>,
-        spare: Option<Request<Body>>,
-        upgrading: bool,
-    ) -> Result<Response<Body>, Failed> {
-        let mut response = match answer {
-            Ok(response) => response,
-            Err(mut failure) => {
-                let unsent = failure.take_message().map(|request| request.map(Outgoing::into_inner));
-                let spare = spare.filter(|_| !connection.received());
-                let request = if connection.reused { unsent.or(spare).map(Box::new) } else { None };
-                let error = self.broken(failure.into_error(), connection.stalled());
-                return Err(Failed { error, request });
-            }
-        };
-        framing::check(&mut response, upgrading).map_err(|what| Failed {
-            error: Error::Malformed { endpoint: self.name.clone(), what },
-            request: None,
-        })?;
-        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let (parts, body) = response.into_parts();
-        let body = if switched {
-            connection.detach();
-            Body::Empty
-        } else if body.is_end_stream() {
-            self.release(connection);
-            Body::Empty
-        } else {
-            Body::boxed(Pooled::new(body, connection, Arc::clone(self)))
-        };
-        Ok(Response::from_parts(parts, body))
-    }
-
-    fn broken(&self, source: hyper::Error, stalled: bool) -> Error {
+    /// What a failure is, and whether the request may be sent again: the upstream may have closed an
+    /// idle connection just as it was used.
+    fn failed(&self, failure: Failure, reused: bool, request: &Request<Body>) -> Failed {
         let endpoint = self.name.clone();
-        match source.is_user() {
-            _ if stalled => Error::ResponseTimeout { endpoint },
-            true => Error::RequestBody { source },
-            false => Error::Broken { endpoint, source },
-        }
+        let (error, again) = match failure {
+            Failure::Body(source) => (Error::RequestBody { source }, false),
+            Failure::Timeout => (Error::ResponseTimeout { endpoint }, false),
+            Failure::Refused(what) => (Error::Malformed { endpoint, what }, false),
+            Failure::Broken { error: source, unheard, untaken } => {
+                let bodiless = request.body().is_end_stream();
+                let again = bodiless && (untaken || unheard && is_idempotent(request.method()));
+                (Error::Broken { endpoint, source }, again)
+            }
+        };
+        Failed { error, again: reused && again }
     }
 
-    /// Takes a connection back after a complete response.
-    pub(super) fn release(self: &Arc<Endpoint>, mut connection: Connection) {
-        if connection.is_ready() {
+    /// Takes a connection back after a complete response, if it is `persistent`.
+    pub(super) fn take_back(&self, connection: Connection, persistent: bool) {
+        if persistent && connection.is_clean() {
             self.pool.put(connection, self.timeouts.idle);
-            return;
         }
-        // Its request is still being sent, or its driver runs on another thread and is a step behind.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if connection.is_closed() {
-            return;
-        }
-        let endpoint = Arc::clone(self);
-        runtime.spawn(async move {
-            if let Ok(Ok(())) = timeout(SETTLE, connection.ready()).await {
-                endpoint.pool.put(connection, endpoint.timeouts.idle);
-            }
-        });
     }
 
     async fn connect(&self) -> Result<Connection, Error> {
@@ -212,9 +161,7 @@ impl Endpoint {
             Ok(Err(source)) => return Err(Error::Unreachable { endpoint: endpoint(), source }),
             Err(_) => return Err(Error::ConnectTimeout { endpoint: endpoint() }),
         };
-        Connection::open(stream, pool::shard(), self.timeouts.idle)
-            .await
-            .map_err(|source| Error::Broken { endpoint: endpoint(), source })
+        Ok(Connection::new(stream, pool::shard()))
     }
 
     /// Connects to the first of the host's addresses that takes it.
@@ -228,19 +175,7 @@ impl Endpoint {
     }
 }
 
-/// A copy of a request that may be sent twice: idempotent (RFC 9110 9.2.2) and without a body.
-fn replayable(request: &Request<Body>) -> Option<Request<Body>> {
-    let idempotent = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-    );
-    if !idempotent || !request.body().is_end_stream() {
-        return None;
-    }
-    let mut copy = Request::new(Body::Empty);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
+/// Whether a request may be sent twice (RFC 9110 9.2.2).
+fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }

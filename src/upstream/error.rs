@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::body::Interrupted;
+use crate::body::{BodyError, Interrupted};
 use crate::fault::Fault;
 
 /// Why there is no response.
@@ -34,7 +34,7 @@ pub enum Error {
         /// Where from.
         endpoint: String,
         /// Why.
-        source: hyper::Error,
+        source: BodyError,
     },
     /// The response is HTTP, but one that must not be passed on (RFC 9112 6.3).
     #[error("{endpoint} sent a response that cannot be passed on: {what}")]
@@ -48,7 +48,7 @@ pub enum Error {
     #[error("the request's body failed: {source}")]
     RequestBody {
         /// Why; see [`Interrupted::find`].
-        source: hyper::Error,
+        source: BodyError,
     },
 }
 
@@ -80,7 +80,7 @@ impl From<Error> for Fault {
             Error::ResponseTimeout { .. } => (504, "upstream_timeout", "the upstream did not answer in time"),
             Error::Broken { .. } => (502, "upstream_error", "the upstream broke the exchange"),
             Error::Malformed { .. } => (502, "upstream_error", "the upstream's response is not valid HTTP"),
-            Error::RequestBody { source } => match Interrupted::find(source) {
+            Error::RequestBody { source } => match Interrupted::find(&**source) {
                 Some(interrupted) => return interrupted.into(),
                 None => (400, "request_aborted", "the request's body ended before its end"),
             },

@@ -1,11 +1,9 @@
 //! Upstreams: groups of backend addresses, their keep-alive pools and timeouts. Knows no sockets.
 
-mod body;
 mod build;
-mod connection;
 mod endpoint;
 mod error;
-mod framing;
+mod http1;
 mod pool;
 
 #[cfg(test)]
@@ -23,6 +21,7 @@ use crate::telemetry::metrics;
 use endpoint::Endpoint;
 
 pub use error::Error;
+pub use http1::Switched;
 
 /// Endpoints that one request may try to connect to.
 const MAX_ENDPOINTS_TRIED: usize = 2;

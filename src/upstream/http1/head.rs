@@ -1,0 +1,112 @@
+//! Heads: a request's as bytes, a response's from bytes.
+
+use bytes::{Buf, Bytes};
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::response::Parts;
+use http::{Request, Response, StatusCode, Version};
+use hyper::ext::ReasonPhrase;
+
+use crate::headers::has_token;
+
+/// Bytes of a response's head that are taken.
+pub(super) const MAX_BYTES: usize = 64 * 1024;
+
+/// Fields of a head that are taken.
+pub(super) const MAX_FIELDS: usize = 100;
+
+/// Room for the fields that an answer gets besides its upstream's: CORS, request id.
+const MORE_FIELDS: usize = 6;
+
+/// A response's head, as read.
+pub(super) struct Head {
+    pub(super) parts: Parts,
+    /// Whether the connection may carry another exchange, as far as the head tells (RFC 9112 9.3).
+    pub(super) persistent: bool,
+}
+
+/// Why bytes are no response's head.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Malformed {
+    #[error("not HTTP: {0}")]
+    Syntax(#[from] httparse::Error),
+    #[error("the head is too large")]
+    TooLarge,
+    #[error("a field that is not valid")]
+    Field,
+}
+
+/// Appends a request's head to `out`. The target is its path and query, byte for byte.
+pub(super) fn write<B>(request: &Request<B>, out: &mut Vec<u8>) {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    out.extend_from_slice(request.method().as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    for (name, value) in request.headers() {
+        write_field(name, value, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a field's line.
+pub(super) fn write_field(name: &HeaderName, value: &HeaderValue, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Takes a response's head out of `unread`; none while it is not complete. Interim responses
+/// (1xx, but 101) are taken out and passed over.
+pub(super) fn read(unread: &mut Bytes) -> Result<Option<Head>, Malformed> {
+    loop {
+        let Some(head) = read_one(unread)? else { return Ok(None) };
+        let status = head.parts.status;
+        if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Some(head));
+        }
+    }
+}
+
+fn read_one(unread: &mut Bytes) -> Result<Option<Head>, Malformed> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut fields);
+    let length = match response.parse(unread) {
+        Ok(httparse::Status::Complete(length)) if length <= MAX_BYTES => length,
+        Ok(httparse::Status::Partial) if unread.len() <= MAX_BYTES => return Ok(None),
+        Ok(_) => return Err(Malformed::TooLarge),
+        Err(error) => return Err(error.into()),
+    };
+    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed::Field)?;
+    let (mut parts, ()) = Response::new(()).into_parts();
+    parts.status = status;
+    parts.version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    if let Some(reason) = response.reason.filter(|reason| Some(*reason) != status.canonical_reason())
+        && let Ok(reason) = ReasonPhrase::try_from(unread.slice_ref(reason.as_bytes()))
+    {
+        parts.extensions.insert(reason);
+    }
+    parts.headers.reserve(response.headers.len() + MORE_FIELDS);
+    for field in response.headers.iter() {
+        append(&mut parts.headers, field.name.as_bytes(), unread.slice_ref(field.value))?;
+    }
+    unread.advance(length);
+    let persistent = is_persistent(&parts);
+    Ok(Some(Head { parts, persistent }))
+}
+
+/// Appends a field that was read.
+pub(super) fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Result<(), Malformed> {
+    let name = HeaderName::from_bytes(name).map_err(|_| Malformed::Field)?;
+    let value = HeaderValue::from_maybe_shared(value).map_err(|_| Malformed::Field)?;
+    headers.append(name, value);
+    Ok(())
+}
+
+fn is_persistent(head: &Parts) -> bool {
+    if !head.headers.contains_key(CONNECTION) {
+        return head.version == Version::HTTP_11;
+    }
+    let said = |token| has_token(&head.headers, &CONNECTION, token);
+    !said("close") && (head.version == Version::HTTP_11 || said("keep-alive"))
+}

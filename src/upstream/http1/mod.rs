@@ -1,0 +1,19 @@
+//! HTTP/1.1 as a client (RFC 9112), on the task that waits for the response: an exchange wakes no
+//! other task, copies no head, and arms no timer of its own.
+
+mod chunked;
+mod connection;
+mod duplex;
+mod framing;
+mod head;
+mod incoming;
+mod read;
+mod send;
+mod switched;
+mod timer;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use connection::{Connection, Failure};
+pub use switched::Switched;
