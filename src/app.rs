@@ -4,91 +4,41 @@ use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::{Request, Response};
 use tokio::net::TcpListener;
 
-use crate::admin::{Admin, Readiness, Settings, State};
+use crate::admin::{Admin, Readiness, State};
 use crate::body::Body;
-use crate::config::{self, Problems, Report, defaults, file};
-use crate::credentials::Credentials;
+use crate::config::{self, Report};
 use crate::demo as shop;
-use crate::engineio::{Engine, Options};
-use crate::gateway::{Gateway, Routes, Snapshot};
-use crate::rules::{Rulebook, Rules};
+use crate::engineio::Engine;
+use crate::gateway::Gateway;
+use crate::rules::Rulebook;
 use crate::server::{self, Drain, Handler, Listener, Peer, Workers};
-use crate::socketio::{Door, Hub, Limits, Recovery};
-use crate::telemetry::logs::Logs;
+use crate::socketio::{Door, Hub};
 use crate::telemetry::metrics::Metrics;
 
+mod compiled;
+mod reload;
 mod shutdown;
+mod watch;
+
+use compiled::{Compiled, Ending, compile};
+use reload::Source;
 
 /// The exit code of a bad config, as of bad usage.
 const BAD_CONFIG: u8 = 2;
 
-/// A whole config, compiled by the same builders for `check`, start and reload.
-struct Compiled {
-    listen: Vec<String>,
-    server: server::Options,
-    admin: Settings,
-    /// Whether the file says where the admin listener is. If not, a port in use is not fatal.
-    admin_written: bool,
-    logs: Logs,
-    engine: Options,
-    limits: Limits,
-    recovery: Recovery,
-    rules: Rules,
-    snapshot: Snapshot,
-    delay: Duration,
-    grace: Duration,
-}
-
-impl Compiled {
-    fn build(file: &file::File, problems: &mut Problems) -> Compiled {
-        let routes = Arc::new(Routes::build(file, problems));
-        let credentials = Arc::new(Credentials::build(&file.credentials, problems));
-        let rules = Rules::build(file, credentials.clone(), routes.upstreams(), routes.clone(), problems);
-        let snapshot = Snapshot::build(file, routes, credentials, rules.taps().clone(), problems);
-        Compiled {
-            listen: listen_addresses(file, problems),
-            server: server::Options::build(&file.limits, problems),
-            admin: Settings::build(file.admin.as_ref(), problems),
-            admin_written: file.admin.as_ref().is_some_and(|admin| admin.listen.is_some()),
-            logs: Logs::build(&file.log, problems),
-            engine: Options::build(&file.socketio, problems),
-            limits: Limits::build(&file.socketio, problems),
-            recovery: Recovery::build(&file.socketio, problems),
-            rules,
-            snapshot,
-            delay: file.shutdown.delay.map_or(defaults::SHUTDOWN_DELAY, |delay| delay.0),
-            grace: file.shutdown.grace.map_or(defaults::SHUTDOWN_GRACE, |grace| grace.0),
-        }
-    }
-}
-
-fn listen_addresses(file: &file::File, problems: &mut Problems) -> Vec<String> {
-    let Some(list) = &file.listen else { return vec![defaults::LISTEN.to_owned()] };
-    let addresses: Vec<_> = list.0.iter().map(|listen| listen.address.clone()).collect();
-    for (index, address) in addresses.iter().enumerate().filter(|(_, address)| !Listener::is_address(address))
-    {
-        let wrong = format!("`{address}` is not an address");
-        problems.add(format!("listen[{index}]"), wrong, "write HOST:PORT, such as 0.0.0.0:4000");
-    }
-    addresses
-}
-
-fn compile(loaded: Result<config::Loaded, Report>) -> Result<Compiled, Report> {
-    let loaded = loaded?;
-    let mut problems = Problems::default();
-    let compiled = Compiled::build(loaded.file(), &mut problems);
-    loaded.judge(problems).map(|_| compiled)
-}
-
 /// Runs the gateway until it is told to end.
 pub fn run(config: &Path, workers: usize) -> ExitCode {
-    match compile(config::load(config)) {
-        Ok(compiled) => serve(compiled, workers, |_| String::new(), std::future::pending()),
+    let text = config::text(config);
+    match compile(text.clone().and_then(|text| config::load_from(&text, config))) {
+        Ok(compiled) => {
+            let source = Source::new(config, text.ok(), &compiled);
+            serve(compiled, Some(source), workers, |_| String::new(), std::future::pending())
+        }
         Err(report) => refuse(&report, ", not started"),
     }
 }
@@ -130,7 +80,7 @@ pub fn demo(listen: &str) -> ExitCode {
             Err(error) => tracing::error!(%error, "the demo's backend cannot listen"),
         }
     };
-    serve(compiled, 0, move |gateway| shop::banner(gateway, address), serve_shop)
+    serve(compiled, None, 0, move |gateway| shop::banner(gateway, address), serve_shop)
 }
 
 fn refuse(report: &Report, end: &str) -> ExitCode {
@@ -146,6 +96,7 @@ fn fail(message: &str) -> ExitCode {
 /// Serves until a signal comes. `beside` runs along; `greeting` is printed once all is ready.
 fn serve(
     compiled: Compiled,
+    source: Option<Source>,
     workers: usize,
     greeting: impl FnOnce(std::net::SocketAddr) -> String,
     beside: impl Future<Output = ()> + Send + 'static,
@@ -190,7 +141,7 @@ fn serve(
         if let Some(first) = first {
             print!("{}", greeting(first));
         }
-        House::build(compiled, metrics).live(listeners, admin, &workers).await
+        House::build(compiled, metrics).live(listeners, admin, &workers, source.map(Arc::new)).await
     });
     workers.stop();
     code
@@ -210,14 +161,14 @@ struct House {
     hub: Arc<Hub>,
     readiness: Readiness,
     server: server::Options,
-    delay: Duration,
-    grace: Duration,
+    rulebook: Arc<Rulebook>,
+    ending: ArcSwap<Ending>,
 }
 
 impl House {
     fn build(compiled: Compiled, metrics: Metrics) -> House {
         let rulebook = Arc::new(Rulebook::new(compiled.rules));
-        let hub = Arc::new(Hub::new(rulebook, compiled.limits));
+        let hub = Arc::new(Hub::new(rulebook.clone(), compiled.limits));
         hub.set_recovery(&compiled.recovery);
         let engine = Arc::new(Engine::new(compiled.engine, Arc::new(Door(hub.clone()))));
         let readiness = Readiness::default();
@@ -228,13 +179,30 @@ impl House {
             hub,
             readiness,
             server: compiled.server,
-            delay: compiled.delay,
-            grace: compiled.grace,
+            rulebook,
+            ending: ArcSwap::from_pointee(compiled.ending),
         }
     }
 
+    /// Swaps everything that may change while it runs. Connections, sessions and rooms stay.
+    fn put_in_force(&self, compiled: Compiled) {
+        compiled.logs.apply();
+        self.rulebook.swap(compiled.rules);
+        self.gateway.swap(compiled.snapshot);
+        self.engine.set_options(compiled.engine);
+        self.hub.set_limits(compiled.limits);
+        self.hub.set_recovery(&compiled.recovery);
+        self.ending.store(Arc::new(compiled.ending));
+    }
+
     /// Serves until a signal comes, then ends in order; a second signal ends at once.
-    async fn live(self, listeners: Vec<Listener>, admin: Option<Listener>, workers: &Workers) -> ExitCode {
+    async fn live(
+        self,
+        listeners: Vec<Listener>,
+        admin: Option<Listener>,
+        workers: &Workers,
+        source: Option<Arc<Source>>,
+    ) -> ExitCode {
         let drain = Drain::default();
         let serving = listeners
             .into_iter()
@@ -250,8 +218,17 @@ impl House {
             }
         };
         self.readiness.set(State::Ready);
+        let reloading = async {
+            match &source {
+                Some(source) => self.keep_reloading(source).await,
+                None => std::future::pending().await,
+            }
+        };
         let ending = async {
-            shutdown::signalled().await;
+            tokio::select! {
+                () = shutdown::signalled() => {}
+                () = reloading => {}
+            }
             tokio::select! {
                 () = self.end(&drain) => ExitCode::SUCCESS,
                 () = shutdown::signalled() => ExitCode::FAILURE,

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use super::House;
+use super::compiled::Ending;
 use crate::admin::State;
 use crate::server::Drain;
 
@@ -37,9 +38,10 @@ impl House {
     /// Ends everything, in order, within `shutdown.delay` and `shutdown.grace`.
     pub(super) async fn end(&self, drain: &Drain) {
         self.readiness.set(State::Draining);
-        tracing::info!(delay = ?self.delay, grace = ?self.grace, "ending");
-        tokio::time::sleep(self.delay).await;
-        let deadline = Instant::now() + self.grace;
+        let Ending { delay, grace } = **self.ending.load();
+        tracing::info!(?delay, ?grace, "ending");
+        tokio::time::sleep(delay).await;
+        let deadline = Instant::now() + grace;
         drain.begin();
         self.engine.refuse_handshakes();
         self.close_sessions(deadline).await;

@@ -105,6 +105,8 @@ pub const LIMIT_BODY_TIMEOUT: Duration = Duration::from_secs(60);
 pub const LOG_LEVEL: &str = "info";
 /// `log.access`.
 pub const LOG_ACCESS: bool = true;
+/// `reload.auto`
+pub const RELOAD_AUTO: bool = true;
 
 /// `shutdown.delay`.
 pub const SHUTDOWN_DELAY: Duration = Duration::ZERO;

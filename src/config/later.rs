@@ -16,7 +16,6 @@ use Idle::{Is, Never};
 const KEYS: &[(&str, &str, Idle)] = &[
     ("File", "cluster", Never),
     ("File", "emitters", Never),
-    ("File", "reload", Never),
     ("File", "tracing", Never),
     ("Listen", "proxy_protocol", Is("false")),
     ("Listen", "tls", Never),

@@ -36,9 +36,17 @@ pub struct Loaded {
 ///
 /// Fails only where there is nothing to look at further; other problems are kept for [`Loaded::judge`].
 pub fn load(path: &Path) -> Result<Loaded, Report> {
-    let name = path.display().to_string();
-    let text = read(path).map_err(|located| Report::new(&name, vec![located]))?;
-    load_text(&text, &name, &|variable| std::env::var(variable).ok())
+    load_from(&text(path)?, path)
+}
+
+/// Reads `text`, which came from the file at `path`, with the variables of the environment.
+pub fn load_from(text: &str, path: &Path) -> Result<Loaded, Report> {
+    load_text(text, &path.display().to_string(), &|variable| std::env::var(variable).ok())
+}
+
+/// The file's text, at most 1 MiB of UTF-8.
+pub fn text(path: &Path) -> Result<String, Report> {
+    read(path).map_err(|located| Report::new(&path.display().to_string(), vec![located]))
 }
 
 /// Reads `text`, called `name` in reports, with the variables that `lookup` knows.

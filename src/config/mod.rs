@@ -23,7 +23,7 @@ mod tests;
 pub mod value;
 mod variables;
 
-pub use load::{Loaded, load, load_text};
+pub use load::{Loaded, load, load_from, load_text, text};
 pub use node::Mark;
 pub use problem::{Problem, Problems};
 pub use report::{Located, Report};

@@ -53,6 +53,11 @@ impl Gateway {
         Gateway { snapshot: ArcSwap::from_pointee(snapshot), engine, hub }
     }
 
+    /// Puts another compiled config in force for the requests that come from now on.
+    pub fn swap(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
     async fn answer<'a>(
         &self,
         snapshot: &'a Snapshot,

@@ -4,9 +4,12 @@
 //! a reload, a request), `debug` is why, `trace` is every step.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
 use tracing::Level;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 use crate::config::file::{self, LogFormat};
 use crate::config::{Problems, defaults};
@@ -42,18 +45,33 @@ impl Logs {
     /// Starts logging for the whole process; where it was started already, nothing changes.
     /// `RUST_LOG` goes before `log.level`.
     pub fn init(&self) {
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(self.directives()));
-        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-        let started = match self.format {
+        let (filter, handle) = reload::Layer::new(self.filter());
+        let lines = fmt::layer().with_writer(std::io::stderr);
+        let lines = match self.format {
             LogFormat::Text => {
                 let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-                lines.with_ansi(colour).with_target(false).try_init()
+                lines.with_ansi(colour).with_target(false).boxed()
             }
-            LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
+            LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
         };
-        if started.is_err() {
-            tracing::debug!("logging was started before");
+        match tracing_subscriber::registry().with(filter).with(lines).try_init() {
+            Ok(()) => {
+                let _ = FILTER.set(handle);
+            }
+            Err(_) => tracing::debug!("logging was started before"),
         }
+    }
+
+    /// Puts another level in force for the whole process.
+    pub fn apply(&self) {
+        if let Some(handle) = FILTER.get() {
+            // It fails only where nothing logs any more.
+            let _ = handle.reload(self.filter());
+        }
+    }
+
+    fn filter(&self) -> EnvFilter {
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(self.directives()))
     }
 
     /// The level is for our own lines; those of the libraries beneath only where something is wrong.
@@ -61,6 +79,9 @@ impl Logs {
         format!("{},frontroom={}", self.level.min(Level::WARN), self.level)
     }
 }
+
+/// Sets which lines the process writes.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 #[cfg(test)]
 mod tests {

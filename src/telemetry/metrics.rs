@@ -96,6 +96,9 @@ metrics! {
     /// Requests and connections refused by a bound, by the bound's config key.
     pub fn refused[limit]() = counter("frontroom_refused_total").increment(1);
 
+    /// Times the config was read again, by result: reloaded, unchanged or refused.
+    pub fn config_reload[result]() = counter("frontroom_config_reloads_total").increment(1);
+
     /// CORS preflights answered, by result: allowed or denied.
     pub fn preflight[result]() = counter("frontroom_preflights_total").increment(1);
 

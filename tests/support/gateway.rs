@@ -1,7 +1,9 @@
 //! The real binary on a free port, stopped when the test ends.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 /// A running `frontroom run`.
@@ -12,8 +14,12 @@ pub struct Gateway {
     /// The admin listener's.
     pub admin: String,
     output: Option<JoinHandle<String>>,
-    _config: tempfile::NamedTempFile,
+    log: Log,
+    folder: tempfile::TempDir,
 }
+
+/// The config's keys that every test has.
+const COMMON: &str = "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0, token: test}\nlog: {access: false}\n";
 
 impl Gateway {
     /// Starts the binary with `listen` on a free port and the given rest of the config.
@@ -23,26 +29,28 @@ impl Gateway {
 
     /// The same with more arguments.
     pub fn start_with(arguments: &[&str], config: &str) -> Gateway {
-        Gateway::spawn(arguments, config, |_| {})
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("config.yaml");
+        std::fs::write(&file, format!("{COMMON}{config}")).expect("the config is written");
+        Gateway::spawn(&file, arguments, folder)
     }
 
-    /// Starts the binary with every line of its log written to `log`.
-    pub fn start_traced(log: &std::path::Path, config: &str) -> Gateway {
-        let log = std::fs::File::create(log).expect("the log is made");
-        Gateway::spawn(&[], config, |command| {
-            command.env("RUST_LOG", "trace").stderr(log);
-        })
+    /// Starts the binary with a config file of the test's own, which listens on free ports and has an
+    /// admin listener with the token `test`.
+    pub fn start_file(file: &Path) -> Gateway {
+        Gateway::spawn(file, &[], tempfile::tempdir().expect("a temporary folder"))
     }
 
-    fn spawn(arguments: &[&str], config: &str, prepare: impl FnOnce(&mut Command)) -> Gateway {
-        let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().expect("a temporary file");
-        let common = "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0, token: test}\nlog: {access: false}\n";
-        write!(file, "{common}{config}").expect("the config is written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_frontroom"));
-        command.args(["run", "--config"]).arg(file.path()).args(arguments);
-        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
-        prepare(&mut command);
-        let mut child = command.spawn().expect("the binary starts");
+    fn spawn(file: &Path, arguments: &[&str], folder: tempfile::TempDir) -> Gateway {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_frontroom"))
+            .args(["run", "--config"])
+            .arg(file)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let log = Log::read(child.stderr.take().expect("its log"));
         let mut lines = BufReader::new(child.stdout.take().expect("its output"));
         let address = url(&mut lines, "listening on http://");
         let admin = url(&mut lines, "admin on http://");
@@ -52,7 +60,12 @@ impl Gateway {
             let _ = std::io::Read::read_to_string(&mut lines, &mut all);
             all
         });
-        Gateway { child, address, admin, output: Some(output), _config: file }
+        Gateway { child, address, admin, output: Some(output), log, folder }
+    }
+
+    /// Whether its log has this text.
+    pub fn printed(&self, text: &str) -> bool {
+        self.log.0.lock().expect("nobody panicked").contains(text)
     }
 
     /// The value of a metric, with its labels as `/metrics` writes them; 0 where it is not there yet.
@@ -80,10 +93,51 @@ impl Gateway {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("Linux").count()
     }
 
+    /// The folder of its config file.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Writes another rest of the config, in one step as editors do.
+    pub fn rewrite(&self, config: &str) {
+        let new = self.folder().join("new");
+        std::fs::write(&new, format!("{COMMON}{config}")).expect("the config is written");
+        std::fs::rename(new, self.folder().join("config.yaml")).expect("the config is replaced");
+    }
+
+    /// How often the config was read again with this result.
+    pub fn reloads(&self, result: &str) -> u64 {
+        self.metric(&format!("frontroom_config_reloads_total{{result=\"{result}\"}}"))
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let kill = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        self.signal("TERM");
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
+        let kill = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(kill.expect("kill runs").success());
+    }
+}
+
+/// What a process writes to standard error: kept, and shown where a failing test shows its output.
+struct Log(Arc<Mutex<String>>);
+
+impl Log {
+    fn read(stderr: ChildStderr) -> Log {
+        let text = Arc::new(Mutex::new(String::new()));
+        let log = Log(text.clone());
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                eprintln!("{line}");
+                let mut text = text.lock().expect("nobody panicked");
+                text.push_str(&line);
+                text.push('\n');
+            }
+        });
+        log
     }
 }
 

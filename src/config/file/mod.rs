@@ -16,6 +16,7 @@ mod hooks;
 mod limits;
 mod listen;
 mod log;
+mod reload;
 mod route;
 mod rule;
 mod shutdown;
@@ -30,6 +31,7 @@ pub use hooks::Hooks;
 pub use limits::Limits;
 pub use listen::Listen;
 pub use log::{Log, LogFormat};
+pub use reload::Reload;
 pub use route::{Route, RouteMatch};
 pub use rule::{Emit, Request, Rule};
 pub use shutdown::Shutdown;
@@ -73,6 +75,8 @@ pub struct File {
     pub limits: Limits,
     /// Logs.
     pub log: Log,
+    /// What happens when this file changes.
+    pub reload: Reload,
     /// Orderly end.
     pub shutdown: Shutdown,
 }

@@ -1,0 +1,109 @@
+//! A whole config, compiled: what `check`, start and reload have in common.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::admin::Settings;
+use crate::config::{self, Problems, Report, defaults, file};
+use crate::credentials::Credentials;
+use crate::engineio::Options;
+use crate::gateway::{Routes, Snapshot};
+use crate::rules::Rules;
+use crate::server::{self, Listener};
+use crate::socketio::{Limits, Recovery};
+use crate::telemetry::logs::Logs;
+
+/// A whole config, compiled by the same builders for `check`, start and reload.
+pub(super) struct Compiled {
+    pub(super) listen: Vec<String>,
+    pub(super) server: server::Options,
+    pub(super) admin: Settings,
+    /// Whether the file says where the admin listener is. If not, a port in use is not fatal.
+    pub(super) admin_written: bool,
+    pub(super) logs: Logs,
+    pub(super) engine: Options,
+    pub(super) limits: Limits,
+    pub(super) recovery: Recovery,
+    pub(super) rules: Rules,
+    pub(super) snapshot: Snapshot,
+    pub(super) ending: Ending,
+    /// Whether a changed file is read again by itself.
+    pub(super) auto_reload: bool,
+    pub(super) fixed: Fixed,
+}
+
+/// How long the end may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ending {
+    /// From readiness off to the end of accepting.
+    pub(super) delay: Duration,
+    /// For requests to finish and sockets to close.
+    pub(super) grace: Duration,
+}
+
+/// What only a start can change: the keys, and what they say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fixed(Vec<(&'static str, String)>);
+
+impl Fixed {
+    fn of(file: &file::File) -> Fixed {
+        let admin = file.admin.as_ref().and_then(|admin| admin.listen.as_ref());
+        Fixed(vec![
+            ("listen", format!("{:?}", file.listen)),
+            ("admin.listen", format!("{admin:?}")),
+            ("log.format", format!("{:?}", file.log.format)),
+        ])
+    }
+
+    /// The keys that say something else in `other`.
+    pub(super) fn differing(&self, other: &Fixed) -> Vec<&'static str> {
+        let pairs = self.0.iter().zip(&other.0);
+        pairs.filter(|(ours, theirs)| ours != theirs).map(|((key, _), _)| *key).collect()
+    }
+}
+
+impl Compiled {
+    fn build(file: &file::File, problems: &mut Problems) -> Compiled {
+        let routes = Arc::new(Routes::build(file, problems));
+        let credentials = Arc::new(Credentials::build(&file.credentials, problems));
+        let rules = Rules::build(file, credentials.clone(), routes.upstreams(), routes.clone(), problems);
+        let snapshot = Snapshot::build(file, routes, credentials, rules.taps().clone(), problems);
+        Compiled {
+            listen: listen_addresses(file, problems),
+            server: server::Options::build(&file.limits, problems),
+            admin: Settings::build(file.admin.as_ref(), problems),
+            admin_written: file.admin.as_ref().is_some_and(|admin| admin.listen.is_some()),
+            logs: Logs::build(&file.log, problems),
+            engine: Options::build(&file.socketio, problems),
+            limits: Limits::build(&file.socketio, problems),
+            recovery: Recovery::build(&file.socketio, problems),
+            rules,
+            snapshot,
+            ending: Ending {
+                delay: file.shutdown.delay.map_or(defaults::SHUTDOWN_DELAY, |delay| delay.0),
+                grace: file.shutdown.grace.map_or(defaults::SHUTDOWN_GRACE, |grace| grace.0),
+            },
+            auto_reload: file.reload.auto.unwrap_or(defaults::RELOAD_AUTO),
+            fixed: Fixed::of(file),
+        }
+    }
+}
+
+fn listen_addresses(file: &file::File, problems: &mut Problems) -> Vec<String> {
+    let Some(list) = &file.listen else { return vec![defaults::LISTEN.to_owned()] };
+    let addresses: Vec<_> = list.0.iter().map(|listen| listen.address.clone()).collect();
+    for (index, address) in addresses.iter().enumerate().filter(|(_, address)| !Listener::is_address(address))
+    {
+        let wrong = format!("`{address}` is not an address");
+        problems.add(format!("listen[{index}]"), wrong, "write HOST:PORT, such as 0.0.0.0:4000");
+    }
+    addresses
+}
+
+/// Compiles a file that was read, unless something is wrong with it.
+pub(super) fn compile(loaded: Result<config::Loaded, Report>) -> Result<Compiled, Report> {
+    let loaded = loaded?;
+    let mut problems = Problems::default();
+    let compiled = Compiled::build(loaded.file(), &mut problems);
+    loaded.judge(problems).map(|_| compiled)
+}

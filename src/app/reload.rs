@@ -1,0 +1,148 @@
+//! A changed config: read whole, compiled whole, then swapped whole or refused whole.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::House;
+use super::compiled::{Compiled, Fixed, compile};
+use super::watch::Watch;
+use crate::config::{self, Report};
+use crate::telemetry::metrics;
+
+/// The file that may change, and what of it is in force.
+pub(super) struct Source {
+    path: PathBuf,
+    running: Mutex<Running>,
+}
+
+struct Running {
+    text: Option<String>,
+    auto: bool,
+    fixed: Fixed,
+}
+
+/// Why the file is read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// SIGHUP: also what the file names may have changed.
+    Asked,
+    /// Something in its folder changed.
+    Noticed,
+}
+
+/// What became of it.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// In force from now on, but for these keys, which need a restart.
+    Reloaded(Vec<&'static str>),
+    /// The text is the same.
+    Unchanged,
+    /// The old one stays.
+    Refused,
+}
+
+impl Source {
+    /// The file at `path`, of which `compiled` is in force.
+    pub(super) fn new(path: &Path, text: Option<String>, compiled: &Compiled) -> Source {
+        let running = Running { text, auto: compiled.auto_reload, fixed: compiled.fixed.clone() };
+        Source { path: path.to_owned(), running: Mutex::new(running) }
+    }
+}
+
+impl House {
+    /// Reads the file again on SIGHUP, and whenever it changes unless `reload.auto` is false. For ever.
+    pub(super) async fn keep_reloading(&self, source: &Arc<Source>) {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+            tracing::error!("SIGHUP cannot be waited for; the config stays as it is");
+            return std::future::pending().await;
+        };
+        let mut watch = Watch::begin(&source.path)
+            .inspect_err(
+                |error| tracing::warn!(%error, "the config file cannot be watched; SIGHUP reads it again"),
+            )
+            .ok();
+        loop {
+            let noticed = async {
+                match &mut watch {
+                    Some(watch) => watch.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let why = tokio::select! {
+                _ = hangup.recv() => Why::Asked,
+                () = noticed => Why::Noticed,
+            };
+            self.reload(source, why).await;
+        }
+    }
+
+    async fn reload(&self, source: &Arc<Source>, why: Why) {
+        let compiling = Arc::clone(source);
+        // A large file takes a while to compile, and this thread accepts connections.
+        let compiled = tokio::task::spawn_blocking(move || compiling.compile(why)).await;
+        let Ok(compiled) = compiled else {
+            tracing::error!("the config could not be compiled; the old one stays in force");
+            return metrics::config_reload("refused");
+        };
+        let outcome = match compiled {
+            Ok(None) => Outcome::Unchanged,
+            Ok(Some((text, compiled))) => Outcome::Reloaded(self.swap(source, text, *compiled)),
+            Err(report) => {
+                for line in report.to_string().lines() {
+                    tracing::error!("{line}");
+                }
+                Outcome::Refused
+            }
+        };
+        tell(&outcome, why);
+    }
+
+    /// Puts a compiled config in force; the keys that wait for a restart.
+    fn swap(&self, source: &Source, text: String, compiled: Compiled) -> Vec<&'static str> {
+        let waiting = {
+            let mut running = source.running.lock().unwrap_or_else(PoisonError::into_inner);
+            running.text = Some(text);
+            running.auto = compiled.auto_reload;
+            running.fixed.differing(&compiled.fixed)
+        };
+        self.put_in_force(compiled);
+        waiting
+    }
+}
+
+impl Source {
+    /// The file as it is now; `None` if there is nothing to do.
+    fn compile(&self, why: Why) -> Result<Option<(String, Box<Compiled>)>, Report> {
+        let text = config::text(&self.path);
+        if why == Why::Noticed {
+            let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            if !running.auto || text.as_ref().is_ok_and(|text| running.text.as_ref() == Some(text)) {
+                return Ok(None);
+            }
+        }
+        let text = text?;
+        let compiled = compile(config::load_from(&text, &self.path))?;
+        Ok(Some((text, Box::new(compiled))))
+    }
+}
+
+fn tell(outcome: &Outcome, why: Why) {
+    match outcome {
+        Outcome::Reloaded(waiting) => {
+            metrics::config_reload("reloaded");
+            tracing::info!("config reloaded");
+            for key in waiting {
+                tracing::warn!("{key} has changed: it needs a restart, the old value stays in force");
+            }
+        }
+        // Other files of the folder change too: nobody wants to hear of it.
+        Outcome::Unchanged if why == Why::Noticed => {}
+        Outcome::Unchanged => metrics::config_reload("unchanged"),
+        Outcome::Refused => {
+            metrics::config_reload("refused");
+            tracing::error!("config refused, the old one stays in force");
+        }
+    }
+}
