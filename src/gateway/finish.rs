@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 
@@ -9,6 +10,7 @@ use super::identify::{Identity, REQUEST_ID};
 use crate::body::Body;
 use crate::cors::Decision;
 use crate::fault::Fault;
+use crate::proxy::is_grpc;
 use crate::telemetry::{Access, metrics};
 
 /// A client that left before its answer (nginx's word for it).
@@ -21,6 +23,8 @@ pub(super) struct Finish<'a> {
     path: String,
     route: &'a str,
     who: &'a Identity,
+    /// The content type of a gRPC call: its errors are said otherwise.
+    grpc: Option<HeaderValue>,
     started: Instant,
     log: bool,
     ended: bool,
@@ -38,6 +42,7 @@ impl<'a> Finish<'a> {
             path: if log { request.uri().path().to_owned() } else { String::new() },
             route: "none",
             who,
+            grpc: request.headers().get(CONTENT_TYPE).filter(|kind| is_grpc(kind)).cloned(),
             started,
             log,
             ended: false,
@@ -51,7 +56,10 @@ impl<'a> Finish<'a> {
 
     /// Turns whatever was answered into what leaves.
     pub(super) fn end(mut self, answer: Result<Response<Body>, Fault>, cors: &Decision) -> Response<Body> {
-        let mut response = answer.unwrap_or_else(|fault| fault.into_response(self.who.request_id()));
+        let mut response = answer.unwrap_or_else(|fault| match self.grpc.take() {
+            Some(kind) => fault.into_grpc(kind),
+            None => fault.into_response(self.who.request_id()),
+        });
         cors.apply(response.headers_mut());
         response.headers_mut().insert(REQUEST_ID, self.who.request_id.clone());
         self.report(response.status(), response.body().size_hint().exact());

@@ -36,13 +36,17 @@ pub struct Gateway {
 }
 
 impl Handler for Gateway {
-    async fn call(self: Arc<Self>, request: Request<Body>, peer: Peer) -> Response<Body> {
+    async fn call(self: Arc<Self>, mut request: Request<Body>, peer: Peer) -> Response<Body> {
         let started = Instant::now();
         let snapshot = self.snapshot.load_full();
+        let sound = proxy::check(&mut request, snapshot.header_bytes());
         let who = Identity::of(&request, peer, snapshot.trusted());
         let cors = snapshot.cors().decide(request.method(), request.headers(), &who.site());
         let mut finish = Finish::begin(&request, &who, started, snapshot.logs_access());
-        let answer = self.answer(&snapshot, request, &who, &cors, &mut finish).await;
+        let answer = match sound {
+            Ok(()) => self.answer(&snapshot, request, &who, &cors, &mut finish).await,
+            Err(fault) => Err(fault),
+        };
         finish.end(answer, &cors)
     }
 }
@@ -71,12 +75,14 @@ impl Gateway {
             metrics::preflight(if cors.verdict() == Verdict::Denied { "denied" } else { "allowed" });
             return Ok(preflight.map(|()| Body::Empty));
         }
+        if request.uri().path() == "*" {
+            return Ok(proxy::asterisk());
+        }
         let upgrade = is_websocket(request.headers());
         let socketio = snapshot.router().is_socketio(request.uri().path());
         let admitted = !(socketio || upgrade) || admits(cors, upgrade);
         if socketio {
             finish.route("socketio");
-            proxy::check(&request)?;
             // Templates and hooks see the handshake's headers.
             snapshot.credentials().strip(request.headers_mut());
             return Ok(match (admitted, upgrade) {

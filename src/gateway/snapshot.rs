@@ -9,6 +9,7 @@ use crate::credentials::Credentials;
 use crate::headers::TrustedProxies;
 use crate::rules::tap::Taps;
 use crate::rules::{Destination, Resolve};
+use crate::server::Options;
 use crate::upstream::{Upstream, Upstreams};
 
 /// What a request needs of the config.
@@ -18,6 +19,7 @@ pub struct Snapshot {
     routes: Arc<Routes>,
     credentials: Arc<Credentials>,
     taps: Arc<Taps>,
+    header_bytes: usize,
     access_log: bool,
 }
 
@@ -36,6 +38,7 @@ impl Snapshot {
             routes,
             credentials,
             taps,
+            header_bytes: header_bytes(file),
             access_log: file.log.access.unwrap_or(defaults::LOG_ACCESS),
         }
     }
@@ -65,9 +68,20 @@ impl Snapshot {
         &self.taps
     }
 
+    /// Bytes that a request's head may have.
+    pub(super) fn header_bytes(&self) -> usize {
+        self.header_bytes
+    }
+
     pub(super) fn logs_access(&self) -> bool {
         self.access_log
     }
+}
+
+/// The server's builder reports a value that is out of bounds.
+fn header_bytes(file: &file::File) -> usize {
+    let written = file.limits.header_bytes.and_then(|size| usize::try_from(size.0).ok());
+    written.unwrap_or(Options::default().header_bytes)
 }
 
 /// The routes and the upstreams they name.

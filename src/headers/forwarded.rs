@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::{FORWARDED, HOST, HeaderValue};
 use http::{HeaderMap, HeaderName};
 
-use super::TrustedProxies;
+use super::{TrustedProxies, is_hop_by_hop};
 
 static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -59,8 +59,9 @@ impl Forwarded {
         if self.secure { "https" } else { "http" }
     }
 
-    /// Sets `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`; a client's own are replaced, and so are
-    /// names that a CGI-like program could not tell from them (`x_forwarded_for`).
+    /// Sets `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`; a client's own are replaced. Names that a
+    /// CGI-like program could not tell from a field that is ours to set or to remove go, whoever sent
+    /// them (`x_forwarded_for`, `transfer_encoding`).
     pub fn apply(&self, headers: &mut HeaderMap) {
         let foreign: Vec<HeaderName> =
             headers.keys().filter(|name| self.is_foreign(name.as_str())).cloned().collect();
@@ -80,19 +81,23 @@ impl Forwarded {
 
     /// Whether a field of that name must not go on: it claims what only a trusted proxy may say.
     fn is_foreign(&self, name: &str) -> bool {
-        if !matches!(name.as_bytes().first(), Some(b'x' | b'f')) {
-            return false;
-        }
-        let disguised = name.contains('_');
-        if disguised {
-            let name = name.replace('_', "-");
-            return is_forwarding(&name) || name == "x-request-id";
+        if memchr::memchr(b'_', name.as_bytes()).is_some() {
+            return is_look_alike(name);
         }
         !self.trusted && is_forwarding(name)
     }
 }
 
-fn is_forwarding(name: &str) -> bool {
+/// Whether a name with `_` stands for one of the fields that we set, remove or frame messages by.
+#[cold]
+fn is_look_alike(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    let other = || HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| is_hop_by_hop(&name));
+    is_forwarding(&name) || matches!(name.as_str(), "x-request-id" | "content-length") || other()
+}
+
+/// Whether the field tells who a request came from: `X-Forwarded-*`, `X-Real-IP`, `Forwarded`.
+pub fn is_forwarding(name: &str) -> bool {
     name.starts_with("x-forwarded-") || name == "x-real-ip" || name == "forwarded"
 }
 

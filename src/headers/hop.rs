@@ -69,6 +69,11 @@ pub fn is_chunked(headers: &HeaderMap) -> bool {
     first && lines.next().is_none()
 }
 
+/// Whether the field speaks of one connection only.
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name)
+}
+
 /// Removes the fields that `Connection` names in any of its lines, then the hop-by-hop fields.
 /// Add own fields after it: a client's `Connection: X-Forwarded-Host` must not remove ours.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {

@@ -10,7 +10,7 @@ mod trusted;
 mod tests;
 
 pub use cookie::{cookie, joined_cookies};
-pub use forwarded::Forwarded;
-pub use hop::{Intent, has_token, is_chunked, remove_hop_by_hop, tokens};
+pub use forwarded::{Forwarded, is_forwarding};
+pub use hop::{Intent, has_token, is_chunked, is_hop_by_hop, remove_hop_by_hop, tokens};
 pub use said::Said;
 pub use trusted::TrustedProxies;

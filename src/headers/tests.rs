@@ -184,6 +184,10 @@ fn a_clients_own_forwarding_fields_are_replaced() {
         ("x-real-ip", "6.6.6.6"),
         ("forwarded", "for=6.6.6.6"),
         ("x_custom", "stays"),
+        ("content_length", "9"),
+        ("transfer_encoding", "chunked"),
+        ("proxy_authorization", "x"),
+        ("x_request_id", "theirs"),
         ("host", "h:8080"),
     ];
     let mut headers = map(&sent);

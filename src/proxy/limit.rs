@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::Request;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::{Body as _, Frame};
 
-use crate::body::{Body, BodyError, Interrupted};
+use crate::body::{Body, BodyError, Interrupted, Layer, Layered};
 use crate::fault::Fault;
 
 /// Refuses a body that says it is larger than `max`, and bounds one that does not say.
@@ -16,24 +16,21 @@ pub(super) fn apply(request: Request<Body>, max: Option<u64>) -> Result<Request<
     match request.body().size_hint().exact() {
         Some(length) if length > max => Err(Interrupted::TooLarge.into()),
         Some(_) => Ok(request),
-        None => Ok(request.map(|body| Body::boxed(Limited { body, left: max }))),
+        None => Ok(request.map(|body| Body::boxed(Layered::new(body, Limit { left: max })))),
     }
 }
 
-struct Limited {
-    body: Body,
+struct Limit {
     left: u64,
 }
 
-impl HttpBody for Limited {
-    type Data = Bytes;
-    type Error = BodyError;
-
+impl Layer<Body> for Limit {
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        &mut self,
+        body: Pin<&mut Body>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let polled = body.poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
@@ -43,13 +40,5 @@ impl HttpBody for Limited {
             }
         }
         polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -1,8 +1,11 @@
 //! Forwarding of requests to an upstream and of its responses back, both streamed. Knows no sockets.
 
+mod check;
+mod expect;
 mod limit;
 mod request;
 mod response;
+mod trailers;
 mod upgrade;
 
 #[cfg(test)]
@@ -10,6 +13,7 @@ mod tests;
 
 use std::time::Duration;
 
+use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
 use crate::body::Body;
@@ -17,7 +21,10 @@ use crate::fault::Fault;
 use crate::headers::{Forwarded, Intent};
 use crate::upstream::Upstream;
 
-pub use request::check;
+pub use check::{asterisk, check};
+pub use request::is_grpc;
+
+use expect::Expectation;
 
 /// What is known of a request besides itself.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +43,8 @@ pub struct Context<'a> {
     pub claims: &'a [(HeaderName, HeaderValue)],
 }
 
-/// Forwards a request. Path and query go byte for byte, `Host` unchanged, bodies as they come.
+/// Forwards a request that [`check`] found sound. Path and query go byte for byte, `Host` unchanged,
+/// bodies as they come.
 ///
 /// A WebSocket upgrade is passed on; once the upstream agreed, a task carries the bytes until both
 /// sides have ended. Dropping the future, or the response's body, cancels the upstream's request.
@@ -45,21 +53,25 @@ pub async fn forward(
     mut request: Request<Body>,
     context: &Context<'_>,
 ) -> Result<Response<Body>, Fault> {
-    check(&request)?;
-    if request.uri().path() == "*" {
-        return Ok(request::asterisk());
-    }
     request = limit::apply(request, context.max_body)?;
     let intent = Intent::read(&request);
     let client = intent.websocket.then(|| hyper::upgrade::on(&mut request));
     request::prepare(&mut request, intent, context)?;
-    let mut response = upstream.send(request, context.response_timeout).await?;
+    let (request, expectation) = Expectation::hold(request);
+    let idle = upstream.stream_idle_timeout();
+    // The head of a gRPC stream may come as late as its first message.
+    let grpc = request.headers().get(CONTENT_TYPE).is_some_and(is_grpc);
+    let timeout = context.response_timeout.or(grpc.then_some(idle));
+    let response = upstream.send(request, timeout).await?;
     match client {
         Some(client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            upgrade::accept(client, response)
+            upgrade::accept(client, response, idle)
         }
         _ => {
-            response::prepare(&mut response);
+            let mut response = response::prepare(response);
+            if let Some(expectation) = expectation {
+                expectation.answered(&mut response);
+            }
             Ok(response)
         }
     }

@@ -22,17 +22,17 @@ fn a_request_is_refused_with_the_status_that_says_why() {
     ];
     for (method, target, line, expected) in table {
         let (name, value) = line.split_once(": ").unwrap();
-        let request = Request::builder().method(method).uri(target).header(name, value).body(()).unwrap();
-        let status = check(&request).err().map(|fault| fault.status.as_u16());
+        let mut request = Request::builder().method(method).uri(target).header(name, value).body(()).unwrap();
+        let status = check(&mut request, 1000).err().map(|fault| fault.status.as_u16());
         assert_eq!(status, expected, "{method} {target} {line}");
     }
 }
 
 #[test]
 fn a_refusal_of_the_framing_closes_the_connection() {
-    let request =
+    let mut request =
         Request::builder().header("host", "h").header("transfer-encoding", "x, chunked").body(()).unwrap();
-    let fault = check(&request).unwrap_err();
+    let fault = check(&mut request, 1000).unwrap_err();
     assert_eq!(fault.status, StatusCode::BAD_REQUEST);
     assert_eq!(fault.headers, [(http::header::CONNECTION, HeaderValue::from_static("close"))]);
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -18,17 +19,19 @@ use super::response;
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::headers::has_token;
+use crate::telemetry::metrics;
 use crate::upstream::Switched;
 
 /// Bytes held for each direction.
 const BUFFER: usize = 8 * 1024;
 
-/// A tunnel without a byte for this long, up to twice as long, is closed.
-const IDLE: Duration = Duration::from_secs(300);
-
-/// Makes of the upstream's 101 the client's, and carries the bytes from then on. The client's socket
-/// counts as open until the tunnel ends.
-pub(super) fn accept(client: OnUpgrade, mut response: Response<Body>) -> Result<Response<Body>, Fault> {
+/// Makes of the upstream's 101 the client's, and carries the bytes from then on, until none came for
+/// `idle`, up to twice as long. The client's socket counts as open until the tunnel ends.
+pub(super) fn accept(
+    client: OnUpgrade,
+    mut response: Response<Body>,
+    idle: Duration,
+) -> Result<Response<Body>, Fault> {
     if !has_token(response.headers(), &UPGRADE, "websocket") {
         return Err(Fault::new(
             StatusCode::BAD_GATEWAY,
@@ -37,36 +40,40 @@ pub(super) fn accept(client: OnUpgrade, mut response: Response<Body>) -> Result<
         ));
     }
     let upstream = Switched::take(&mut response);
-    response::prepare(&mut response);
+    let mut response = response::prepare(response);
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     tokio::spawn(async move {
         let Some((upstream, said)) = upstream else { return };
         let Ok(client) = client.await else { return };
-        tunnel(client, upstream, &said).await;
+        tunnel(client, (upstream, said), idle).await;
     });
     Ok(response)
 }
 
-/// Carries what the upstream has `said` already, then copies until both sides have ended, one has failed, or nothing moves any more.
-async fn tunnel(client: Upgraded, upstream: TcpStream, said: &[u8]) {
+/// Carries what the upstream has `said` already, then copies until both sides have ended, one has failed,
+/// or nothing moves any more.
+async fn tunnel(client: Upgraded, (upstream, said): (TcpStream, Bytes), idle: Duration) {
     let moved = Arc::new(AtomicBool::new(true));
     let mut client = Watched { io: TokioIo::new(client), moved: Arc::clone(&moved) };
     let mut upstream = Watched { io: upstream, moved: Arc::clone(&moved) };
     let copy = async {
-        client.write_all(said).await?;
+        client.write_all(&said).await?;
         copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER).await
     };
     tokio::select! {
         result = copy => if let Err(error) = result { tracing::debug!(%error, "tunnel broke") },
-        () = idle(&moved) => tracing::debug!("tunnel closed: nothing moved"),
+        () = standstill(&moved, idle) => {
+            metrics::refused("upstreams.stream_idle_timeout");
+            tracing::debug!("tunnel closed: nothing moved");
+        }
     }
 }
 
-async fn idle(moved: &AtomicBool) {
+async fn standstill(moved: &AtomicBool, idle: Duration) {
     while moved.swap(false, Ordering::Relaxed) {
-        tokio::time::sleep(IDLE).await;
+        tokio::time::sleep(idle).await;
     }
 }
 

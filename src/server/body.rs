@@ -2,24 +2,20 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
 
 use super::clock::Clock;
-use crate::body::{Body, BodyError, Interrupted};
+use crate::body::{Body, BodyError, Interrupted, Layer, Layered, Standstill};
 
 /// A request's body. It fails when nothing comes for `timeout` while somebody waits for it.
 pub(super) struct Upload {
-    body: Incoming,
     clock: Arc<Clock>,
-    timeout: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
+    standstill: Standstill,
     ended: bool,
 }
 
@@ -29,50 +25,24 @@ impl Upload {
         if body.is_end_stream() {
             return Body::Empty;
         }
-        let clock = Arc::clone(clock);
-        Body::boxed(Upload { body, clock, timeout, timer: None, waiting: false, ended: false })
-    }
-
-    /// Whether the wait that goes on has lasted too long. The timer is made at the first wait: most
-    /// bodies come at once and never need one.
-    fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = Instant::now() + self.timeout;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if !self.waiting {
-            self.waiting = true;
-            timer.as_mut().reset(deadline);
-        }
-        timer.as_mut().poll(cx)
+        let (clock, standstill) = (Arc::clone(clock), Standstill::new(timeout));
+        Body::boxed(Layered::new(body, Upload { clock, standstill, ended: false }))
     }
 }
 
-impl HttpBody for Upload {
-    type Data = Bytes;
-    type Error = BodyError;
-
+impl Layer<Incoming> for Upload {
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        &mut self,
+        mut body: Pin<&mut Incoming>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                self.waiting = false;
-                self.ended = !matches!(frame, Some(Ok(_))) || self.body.is_end_stream();
-                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
-            }
-            Poll::Pending => match self.poll_timeout(cx) {
-                Poll::Ready(()) => Poll::Ready(Some(Err(Interrupted::TimedOut.into()))),
-                Poll::Pending => Poll::Pending,
-            },
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
+            ready!(self.standstill.poll(cx));
+            return Poll::Ready(Some(Err(Interrupted::TimedOut.into())));
+        };
+        self.standstill.moved();
+        self.ended = !matches!(frame, Some(Ok(_))) || body.is_end_stream();
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 }
 
@@ -84,40 +54,29 @@ impl Drop for Upload {
     }
 }
 
-/// A response's body. Its end makes the connection idle.
-pub(super) struct Answer {
-    body: Body,
-    clock: Arc<Clock>,
+/// A response's body.
+pub(super) type Answer = Layered<Body, Answering>;
+
+/// Lives as long as a response's body, whose end makes the connection idle.
+pub(super) struct Answering(Arc<Clock>);
+
+/// Wraps a response's body.
+pub(super) fn answer(body: Body, clock: Arc<Clock>) -> Answer {
+    Layered::new(body, Answering(clock))
 }
 
-impl Answer {
-    pub(super) fn new(body: Body, clock: Arc<Clock>) -> Answer {
-        Answer { body, clock }
-    }
-}
-
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = BodyError;
-
+impl Layer<Body> for Answering {
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        &mut self,
+        body: Pin<&mut Body>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        body.poll_frame(cx)
     }
 }
 
-impl Drop for Answer {
+impl Drop for Answering {
     fn drop(&mut self) {
-        self.clock.answered();
+        self.0.answered();
     }
 }

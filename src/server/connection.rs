@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::body::{Answer, Upload};
+use super::body::{self, Answer, Upload};
 use super::clock::Clock;
 use super::drain::{Drain, Open};
 use super::{Handler, Options, Peer, Socket};
@@ -73,13 +73,14 @@ pub(super) async fn serve<H: Handler>(stream: TcpStream, peer: Peer, shared: Arc
 }
 
 /// The timeouts of a head and of an idle connection are the [`Clock`]'s: hyper's own would take both
-/// for one, and arm a timer for each request.
+/// for one, and arm a timer for each request. What is said of a head too large is the handler's, who says
+/// more than hyper does; hyper refuses what it would not be good to hold until then.
 fn builder(options: &Options) -> Builder {
     let mut builder = Builder::new();
     builder
         .header_read_timeout(None)
         .half_close(false)
-        .max_header_size(options.header_bytes)
+        .max_header_size(options.header_bytes.saturating_mul(2))
         .max_buf_size(MAX_BUFFER.max(options.header_bytes.saturating_mul(2)));
     builder
 }
@@ -93,7 +94,7 @@ async fn answer<H: Handler>(
     clock.request();
     let request = request.map(|body| Upload::wrap(body, &clock, shared.options.body_timeout));
     let response = Arc::clone(&shared.handler).call(request, peer).await;
-    Ok(response.map(|body| Answer::new(body, clock)))
+    Ok(response.map(|body| body::answer(body, clock)))
 }
 
 /// Reads what still comes, so that the client gets to read the response.

@@ -9,7 +9,8 @@ use crate::config::{Problems, file, value};
 pub struct Options {
     /// Connections at a time; 0 is no bound.
     pub connections: usize,
-    /// Bytes of a request's head, else 431.
+    /// Bytes of a request's head that a [`Handler`](super::Handler) takes. Twice as many are read, so that
+    /// it can say what is wrong; beyond that the answer is 431 without a body.
     pub header_bytes: usize,
     /// Time to send a request's head, from the connection's begin or from the head's first byte.
     pub header_timeout: Duration,

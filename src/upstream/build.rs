@@ -12,6 +12,8 @@ const DEFAULT: &str = "default";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// As Envoy has it. Streams of events send comments well within it.
+const STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Below the 5 s after which Node and uvicorn close idle connections: we close first, so a request
 /// rarely meets a connection that dies.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -85,6 +87,7 @@ fn timeouts(name: &str, raw: &file::Upstream, problems: &mut Problems) -> Timeou
     Timeouts {
         connect: read("connect_timeout", raw.connect_timeout, CONNECT_TIMEOUT),
         response: read("response_timeout", raw.response_timeout, RESPONSE_TIMEOUT),
+        stream: read("stream_idle_timeout", raw.stream_idle_timeout, STREAM_IDLE_TIMEOUT),
         idle: read("idle_timeout", raw.idle_timeout, IDLE_TIMEOUT),
     }
 }

@@ -147,6 +147,11 @@ impl Endpoint {
         Failed { error, again: reused && again }
     }
 
+    /// How long a response's body may stand still.
+    pub(super) fn stream_idle_timeout(&self) -> Duration {
+        self.timeouts.stream
+    }
+
     /// Takes a connection back after a complete response, if it is `persistent`.
     pub(super) fn take_back(&self, connection: Connection, persistent: bool) {
         if persistent && connection.is_clean() {

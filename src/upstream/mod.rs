@@ -1,6 +1,7 @@
 //! Upstreams: groups of backend addresses, their keep-alive pools and timeouts. Knows no sockets.
 
 mod build;
+mod continues;
 mod endpoint;
 mod error;
 mod http1;
@@ -20,6 +21,7 @@ use crate::body::Body;
 use crate::telemetry::metrics;
 use endpoint::Endpoint;
 
+pub use continues::OnContinue;
 pub use error::Error;
 pub use http1::Switched;
 
@@ -49,6 +51,7 @@ impl Upstreams {
 struct Timeouts {
     connect: Duration,
     response: Duration,
+    stream: Duration,
     idle: Duration,
 }
 
@@ -65,6 +68,11 @@ impl Upstream {
     /// Its key in the config; `default` for the shorthand.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How long a response's body may stand still before it is cut off, and a tunnel that began with it.
+    pub fn stream_idle_timeout(&self) -> Duration {
+        self.timeouts.stream
     }
 
     /// Sends a request (origin-form target, hop-by-hop fields already removed) and waits for the

@@ -134,6 +134,10 @@ async fn methods_and_hosts_that_no_gateway_serves_are_refused() {
         assert_eq!(gateway.connect().await.ask(request).await.status, status, "{request:?}");
     }
     assert_eq!(backend.ledger.connections(), 0);
+    for method in ["CONNECT h:80", "TRACE /", "TRACK /", "OPTIONS *"] {
+        let answer = gateway.connect().await.ask(format!("{method} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
+        assert_eq!(answer.all("allow"), ["GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"], "{method}");
+    }
     let mut client = gateway.connect().await;
     let answer = client.ask("GET / HTTP/1.0\r\n\r\n").await;
     assert_eq!(values(&answer.text(), "host"), [backend.address.to_string()]);
@@ -168,7 +172,7 @@ async fn headers_keep_their_number_and_order() {
 async fn hop_by_hop_fields_end_here_in_both_directions() {
     let backend = Backend::fixed(
         "HTTP/1.1 200 OK\r\nConnection: x-hop, keep-alive\r\nConnection: X-Hop2\r\nX-Hop: 1\r\nX-Hop2: 1\r\nKeep-Alive: timeout=5\r\n\
-         Upgrade: h2c\r\nProxy-Authenticate: x\r\nFrontroom-Actions: {}\r\nFrontroom-Actions: {}\r\nX-End: 1\r\nContent-Length: 0\r\n\r\n",
+         Upgrade: h2c\r\nProxy-Authenticate: x\r\nAlt-Svc: h3=\":443\"\r\nFrontroom-Actions: {}\r\nFrontroom-Actions: {}\r\nX-End: 1\r\nContent-Length: 0\r\n\r\n",
     )
     .await;
     let gateway = Gateway::before(&backend).await;
@@ -180,9 +184,16 @@ async fn hop_by_hop_fields_end_here_in_both_directions() {
              Cookie: a=b\r\nX-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nVia: 1.0 theirs\r\n\r\n",
         )
         .await;
-    for gone in
-        ["connection", "x-hop", "x-hop2", "keep-alive", "upgrade", "proxy-authenticate", "frontroom-actions"]
-    {
+    for gone in [
+        "connection",
+        "x-hop",
+        "x-hop2",
+        "keep-alive",
+        "upgrade",
+        "proxy-authenticate",
+        "frontroom-actions",
+        "alt-svc",
+    ] {
         assert_eq!(answer.all(gone), Vec::<String>::new(), "{gone}");
     }
     assert_eq!(answer.one("x-end").as_deref(), Some("1"));
@@ -256,4 +267,25 @@ async fn a_trusted_proxys_word_goes_on() {
     ] {
         assert_eq!(values(&answer.text(), name), [expected], "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_client_of_http_1_0_gets_what_it_can_read() {
+    let backend = Backend::fixed(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n3\r\nay!\r\n0\r\n\r\n",
+    )
+    .await;
+    let gateway = Gateway::before(&backend).await;
+    let mut client = gateway.connect().await;
+    client.send("GET http://named:81/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").await;
+    let head = client.head().await.unwrap();
+    assert!(head.starts_with("HTTP/1.0 200 OK"), "{head}");
+    assert_eq!(values(&head, "transfer-encoding"), Vec::<String>::new());
+    assert_eq!(client.rest().await, b"okay!", "the connection's end is the body's");
+    let seen = &backend.ledger.heads()[0];
+    assert!(seen.starts_with("GET / HTTP/1.1\r\n"), "{seen}");
+    assert_eq!(
+        (values(seen, "host"), values(seen, "x-forwarded-host")),
+        (vec!["named:81".into()], vec!["named:81".into()])
+    );
 }

@@ -6,9 +6,12 @@
 mod support;
 
 mod bodies;
+mod expectations;
 mod failures;
 mod forwarding;
 mod framing;
 mod reuse;
 mod server;
+mod standstill;
+mod trailers;
 mod websocket;

@@ -96,21 +96,37 @@ async fn a_client_that_takes_nothing_is_let_go() {
 }
 
 #[tokio::test]
-async fn heads_that_are_too_large_are_431() {
+async fn heads_that_are_too_large_are_431_and_long_urls_414() {
     let backend = Backend::fixed(OK).await;
     let mut setup = Setup::to(&[backend.url()]);
     setup.options.header_bytes = 4000;
     let gateway = setup.start().await;
-    let large = format!("GET / HTTP/1.1\r\nHost: h\r\nX-A: {}\r\n\r\n", "x".repeat(5000));
-    let endless = format!("GET / HTTP/1.1\r\nHost: h\r\nX-A: {}", "x".repeat(5000));
-    let many = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "a: b\r\n".repeat(101));
-    for request in [large, endless, many] {
-        assert_eq!(gateway.connect().await.ask(request).await.status, 431);
+    let head = |target: usize, value: usize| {
+        format!("GET /{} HTTP/1.1\r\nHost: h\r\nX-A: {}\r\n\r\n", "x".repeat(target), "x".repeat(value))
+    };
+    for (request, status, code) in [
+        (head(0, 4000), 431, "header_too_large"),
+        (head(3000, 3000), 431, "header_too_large"),
+        (head(4000, 0), 414, "uri_too_long"),
+    ] {
+        let mut client = gateway.connect().await;
+        let answer = client.ask(request).await;
+        assert_eq!((answer.status, answer.text().contains(code)), (status, true), "{}", answer.text());
+        assert_eq!(answer.one("connection").as_deref(), Some("close"));
+        assert_eq!(client.rest().await, b"");
     }
+    // What is not worth reading to its end gets no more than a status.
+    let endless = format!("GET / HTTP/1.1\r\nHost: h\r\nX-A: {}", "x".repeat(8000));
+    let many = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "a: b\r\n".repeat(101));
+    for request in [head(0, 8000), endless, many] {
+        let mut client = gateway.connect().await;
+        assert_eq!(client.ask(request).await.status, 431);
+        assert_eq!(client.rest().await, b"");
+    }
+    assert_eq!(backend.ledger.connections(), 0);
     let fits =
         format!("GET / HTTP/1.1\r\nHost: h\r\nX-A: {}\r\n{}\r\n", "x".repeat(2500), "a: b\r\n".repeat(90));
     assert_eq!(gateway.connect().await.ask(fits).await.status, 200);
-    assert_eq!(backend.ledger.connections(), 1);
 }
 
 #[tokio::test]

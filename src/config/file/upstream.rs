@@ -18,6 +18,8 @@ pub struct Upstream {
     pub connect_timeout: Option<Duration>,
     /// Time from the end of the request's body to the response's head. Default 30s.
     pub response_timeout: Option<Duration>,
+    /// How long a response's body, or a WebSocket that is passed through, may stand still. Default 5m.
+    pub stream_idle_timeout: Option<Duration>,
     /// How long an idle connection is kept for reuse. Default 4s.
     pub idle_timeout: Option<Duration>,
 }

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Body as _, Frame};
 
-use crate::body::{Body, BodyError};
+use crate::body::{Body, BodyError, Layer, Layered};
 use crate::socketio::Captures;
 
 use super::scope::Exchange;
@@ -89,7 +89,8 @@ impl Watch {
             return body;
         }
         let done = move |_: Passed| {};
-        Body::boxed(Tee { inner: body, shared: Some(copy), own: Passed::new(0), done: Some(Box::new(done)) })
+        let tee = Tee { shared: Some(copy), own: Passed::new(0), done: Some(Box::new(done)) };
+        Body::boxed(Layered::new(body, tee))
     }
 
     /// Copies the response's body as it passes, and runs the taps when the upstream's body is
@@ -107,12 +108,12 @@ impl Watch {
             let request = self.request.as_ref().map_or(Ok(Bytes::new()), |copy| locked(copy).take());
             Complete { status, headers, request, response: copy.take(), watch: self }.run(&sink);
         };
-        let mut tee = Tee { inner: body, shared: None, own: Passed::new(max), done: Some(Box::new(done)) };
-        if tee.inner.is_end_stream() {
+        let mut tee = Tee { shared: None, own: Passed::new(max), done: Some(Box::new(done)) };
+        if body.is_end_stream() {
             tee.finish();
-            return Response::from_parts(parts, tee.inner);
+            return Response::from_parts(parts, body);
         }
-        Response::from_parts(parts, Body::boxed(tee))
+        Response::from_parts(parts, Body::boxed(Layered::new(body, tee)))
     }
 
     /// Runs the taps for an exchange whose bodies are complete.
@@ -163,9 +164,8 @@ fn locked(copy: &Mutex<Passed>) -> std::sync::MutexGuard<'_, Passed> {
     copy.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A body that copies what passes.
+/// Copies what passes of a body.
 struct Tee {
-    inner: Body,
     /// Where a request's copy is left for the response.
     shared: Option<Arc<Mutex<Passed>>>,
     own: Passed,
@@ -190,37 +190,26 @@ impl Tee {
     }
 }
 
-impl http_body::Body for Tee {
-    type Data = Bytes;
-    type Error = BodyError;
-
+impl Layer<Body> for Tee {
     fn poll_frame(
-        self: Pin<&mut Self>,
+        &mut self,
+        mut body: Pin<&mut Body>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = self.get_mut();
-        let frame = std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx));
+        let frame = std::task::ready!(body.as_mut().poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    this.add(data);
+                    self.add(data);
                 }
                 // Whoever knows the length does not ask again after the last byte.
-                if this.inner.is_end_stream() {
-                    this.finish();
+                if body.is_end_stream() {
+                    self.finish();
                 }
             }
-            Some(Err(_)) => this.done = None,
-            None => this.finish(),
+            Some(Err(_)) => self.done = None,
+            None => self.finish(),
         }
         Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }

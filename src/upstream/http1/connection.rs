@@ -18,12 +18,12 @@ use tokio::time::Instant;
 use super::duplex;
 use super::framing::Framing;
 use super::head::{self, Head};
-use super::incoming::Incoming;
+use super::incoming::{Decoder, Incoming};
+use super::interim::Interim;
 use super::read::poll_small;
 use super::send::{Outgoing, Unsent};
 use super::switched::Switched;
-use super::timer::Timer;
-use crate::body::{Body, BodyError};
+use crate::body::{Body, BodyError, Timer};
 use crate::upstream::endpoint::Endpoint;
 
 /// What a connection runs over.
@@ -101,7 +101,10 @@ impl Answer {
                 endpoint.take_back(connection, persistent);
                 Body::Empty
             }
-            _ => Body::boxed(Incoming::new(framing, persistent, connection, Arc::clone(endpoint))),
+            (framing, None) => {
+                let decoder = Decoder::new(framing, endpoint.stream_idle_timeout());
+                Body::boxed(Incoming::new(decoder, persistent, connection, Arc::clone(endpoint)))
+            }
         };
         Response::from_parts(parts, body)
     }
@@ -127,6 +130,7 @@ impl Connection {
         limit: Duration,
     ) -> Result<Answer, Failure> {
         let mut outgoing = Outgoing::new(request, std::mem::take(&mut self.buffer));
+        let mut interim = Interim::of(request);
         let mut heard = false;
         let (mut sent, body) = (false, request.body_mut());
         let head = poll_fn(|cx| {
@@ -141,7 +145,7 @@ impl Connection {
                     Poll::Pending => (),
                 }
             }
-            if let Poll::Ready(head) = self.poll_head(&mut heard, cx) {
+            if let Poll::Ready(head) = self.poll_head(&mut interim, &mut heard, cx) {
                 let untaken = outgoing.is_untaken();
                 return Poll::Ready(head.map_err(|error| Failure::Broken {
                     error,
@@ -168,12 +172,20 @@ impl Connection {
         Ok(Answer { parts, framing, persistent, outgoing })
     }
 
-    fn poll_head(&mut self, heard: &mut bool, cx: &mut Context<'_>) -> Poll<Result<Head, BodyError>> {
+    /// The response's head. Interim ones (1xx, but 101) are passed over.
+    fn poll_head(
+        &mut self,
+        interim: &mut Interim,
+        heard: &mut bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Head, BodyError>> {
         loop {
-            if !self.unread.is_empty()
+            while !self.unread.is_empty()
                 && let Some(head) = head::read(&mut self.unread)?
             {
-                return Poll::Ready(Ok(head));
+                if !interim.takes(head.parts.status)? {
+                    return Poll::Ready(Ok(head));
+                }
             }
             if ready!(poll_small(&mut self.stream, &mut self.unread, cx))? == 0 {
                 return Poll::Ready(Err(closed().into()));

@@ -35,7 +35,7 @@ pub(super) fn start(
     persistent: bool,
     endpoint: Arc<Endpoint>,
 ) -> Body {
-    let decoder = Decoder::new(framing);
+    let decoder = Decoder::new(framing, endpoint.stream_idle_timeout());
     let size = decoder.size_hint();
     let (sender, receiver) = channel(FRAMES);
     let exchange = Exchange { connection, outgoing, body, decoder };

@@ -56,19 +56,8 @@ pub(super) fn write_field(name: &HeaderName, value: &HeaderValue, out: &mut Vec<
     out.extend_from_slice(b"\r\n");
 }
 
-/// Takes a response's head out of `unread`; none while it is not complete. Interim responses
-/// (1xx, but 101) are taken out and passed over.
+/// Takes a response's head out of `unread`, maybe an interim one's (1xx); none while it is not complete.
 pub(super) fn read(unread: &mut Bytes) -> Result<Option<Head>, Malformed> {
-    loop {
-        let Some(head) = read_one(unread)? else { return Ok(None) };
-        let status = head.parts.status;
-        if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(Some(head));
-        }
-    }
-}
-
-fn read_one(unread: &mut Bytes) -> Result<Option<Head>, Malformed> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut fields);
     let length = match response.parse(unread) {

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -13,7 +14,8 @@ use super::chunked::Chunked;
 use super::connection::{Connection, closed};
 use super::framing::Framing;
 use super::read::{LARGE, SMALL, poll_large, poll_small};
-use crate::body::BodyError;
+use crate::body::{BodyError, Standstill};
+use crate::telemetry::metrics;
 use crate::upstream::endpoint::Endpoint;
 
 /// Takes a body out of a connection's bytes.
@@ -23,7 +25,13 @@ pub(super) struct Decoder {
     buffer: BytesMut,
     /// Whether the last read brought as much as it could.
     full: bool,
+    standstill: Standstill,
 }
+
+/// The upstream sent nothing more of a response's body for `stream_idle_timeout`.
+#[derive(Debug, thiserror::Error)]
+#[error("the response's body stood still for too long")]
+struct StoodStill;
 
 #[derive(Debug)]
 enum Ending {
@@ -33,14 +41,15 @@ enum Ending {
 }
 
 impl Decoder {
-    pub(super) fn new(framing: Framing) -> Decoder {
+    /// Nothing may come for at most `idle`.
+    pub(super) fn new(framing: Framing, idle: Duration) -> Decoder {
         let framing = match framing {
             Framing::None => Ending::Length(0),
             Framing::Length(length) => Ending::Length(length),
             Framing::Chunked => Ending::Chunked(Chunked::default()),
             Framing::Close => Ending::Close { closed: false },
         };
-        Decoder { framing, buffer: BytesMut::new(), full: false }
+        Decoder { framing, buffer: BytesMut::new(), full: false, standstill: Standstill::new(idle) }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -76,7 +85,13 @@ impl Decoder {
             if self.is_done() {
                 return Poll::Ready(None);
             }
-            if ready!(self.poll_more(stream, unread, cx)).map_err(BodyError::from)? == 0 {
+            let Poll::Ready(read) = self.poll_more(stream, unread, cx) else {
+                ready!(self.standstill.poll(cx));
+                metrics::refused("upstreams.stream_idle_timeout");
+                return Poll::Ready(Some(Err(StoodStill.into())));
+            };
+            self.standstill.moved();
+            if read.map_err(BodyError::from)? == 0 {
                 match &mut self.framing {
                     Ending::Close { closed } => *closed = true,
                     _ => return Poll::Ready(Some(Err(closed().into()))),
@@ -132,17 +147,12 @@ pub(super) struct Incoming {
 
 impl Incoming {
     pub(super) fn new(
-        framing: Framing,
+        decoder: Decoder,
         persistent: bool,
         connection: Connection,
         endpoint: Arc<Endpoint>,
     ) -> Incoming {
-        Incoming {
-            decoder: Decoder::new(framing),
-            lease: Some((connection, endpoint)),
-            persistent,
-            broken: None,
-        }
+        Incoming { decoder, lease: Some((connection, endpoint)), persistent, broken: None }
     }
 }
 

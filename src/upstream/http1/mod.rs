@@ -7,10 +7,10 @@ mod duplex;
 mod framing;
 mod head;
 mod incoming;
+mod interim;
 mod read;
 mod send;
 mod switched;
-mod timer;
 
 #[cfg(test)]
 mod tests;

@@ -13,8 +13,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
 use super::head;
-use super::timer::Timer;
-use crate::body::{Body, BodyError};
+use crate::body::{Body, BodyError, Timer};
 use crate::headers::tokens;
 
 /// How long an upstream may take no byte of a request. Without it a request would hang for ever

@@ -72,7 +72,13 @@ struct Plain {
 }
 
 impl Handler for Plain {
-    async fn call(self: Arc<Self>, request: Request<Body>, peer: Peer) -> Response<Body> {
+    async fn call(self: Arc<Self>, mut request: Request<Body>, peer: Peer) -> Response<Body> {
+        if let Err(fault) = proxy::check(&mut request, self.setup.options.header_bytes) {
+            return fault.into_response("the-id");
+        }
+        if request.uri().path() == "*" {
+            return proxy::asterisk();
+        }
         let forwarded = Forwarded::identify(peer.addr.ip(), peer.secure, request.headers(), &self.trusted);
         let context = Context {
             forwarded: &forwarded,

@@ -1,4 +1,8 @@
-//! The one body type of requests and responses.
+//! The one body type of requests and responses, and what can be put around it.
+
+mod layer;
+mod standstill;
+mod timer;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,6 +10,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+
+pub use layer::{Layer, Layered};
+pub use standstill::Standstill;
+pub use timer::Timer;
 
 /// Any error of a body.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
