@@ -1,5 +1,6 @@
 //! What the commands do: compile the config, join the houses, serve, end in order.
 
+use std::io::Write;
 use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,6 +20,8 @@ use crate::rules::Rulebook;
 use crate::server::{self, Drain, Handler, Listener, Peer, Workers};
 use crate::socketio::{Door, Hub};
 use crate::telemetry::metrics::Metrics;
+use crate::types;
+pub use crate::types::Format;
 
 mod compiled;
 mod reload;
@@ -54,6 +57,17 @@ pub fn check(config: &Path) -> ExitCode {
         Ok(_) => {
             println!("{}: ok", config.display());
             ExitCode::SUCCESS
+        }
+        Err(report) => refuse(&report, ""),
+    }
+}
+
+/// Compiles a config as [`run`] would, and prints the types of its events.
+pub fn types(config: &Path, format: Format) -> ExitCode {
+    match compiled::with_file(config::load(config)) {
+        Ok((_, file)) => {
+            let written = std::io::stdout().lock().write_all(types::print(&file, format).as_bytes());
+            if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(report) => refuse(&report, ""),
     }

@@ -34,6 +34,14 @@ enum Command {
     },
     /// Print the JSON Schema of the config file, for editors
     Schema,
+    /// Print the events of a config as types for its clients
+    Types {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// In what language
+        #[arg(long, value_enum, default_value_t = app::Format::Typescript)]
+        format: app::Format,
+    },
     /// A chat to try in the browser: REST backend, gateway and page in one process
     Demo {
         /// Where the gateway listens
@@ -79,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Run { config, workers } => app::run(config.path(), workers.map_or_else(cores, usize::from)),
         Command::Check { config } => app::check(config.path()),
         Command::Schema => print_schema(),
+        Command::Types { config, format } => app::types(config.path(), format),
         Command::Demo { listen } => app::demo(&listen),
         Command::Doctor { url, origin, path, token, namespace } => {
             doctor::run(&doctor::Options { url, origin, path, token, namespace })

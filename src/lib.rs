@@ -23,4 +23,5 @@ pub mod rules;
 pub mod server;
 pub mod socketio;
 pub mod telemetry;
+pub mod types;
 pub mod upstream;

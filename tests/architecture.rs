@@ -31,6 +31,7 @@ const HOUSES: &[(&str, &[&str])] = &[
     ("proxy", &["upstream"]),
     ("socketio", &["engineio"]),
     ("rules", &["credentials", "upstream", "socketio", "engineio"]),
+    ("types", &["rules"]),
     ("admin", &["socketio", "engineio", "upstream"]),
     (
         "gateway",
@@ -47,6 +48,7 @@ const HOUSES: &[(&str, &[&str])] = &[
             "proxy",
             "socketio",
             "rules",
+            "types",
             "admin",
             "cors",
             "gateway",

@@ -102,8 +102,13 @@ fn listen_addresses(file: &file::File, problems: &mut Problems) -> Vec<String> {
 
 /// Compiles a file that was read, unless something is wrong with it.
 pub(super) fn compile(loaded: Result<config::Loaded, Report>) -> Result<Compiled, Report> {
+    with_file(loaded).map(|(compiled, _)| compiled)
+}
+
+/// The same, with the file as it is written.
+pub(super) fn with_file(loaded: Result<config::Loaded, Report>) -> Result<(Compiled, file::File), Report> {
     let loaded = loaded?;
     let mut problems = Problems::default();
     let compiled = Compiled::build(loaded.file(), &mut problems);
-    loaded.judge(problems).map(|_| compiled)
+    loaded.judge(problems).map(|file| (compiled, file))
 }

@@ -41,10 +41,13 @@ use crate::upstream::Upstreams;
 
 use client::Client;
 pub use client::{Destination, Resolve};
+pub(crate) use grants::AUTH;
 use hook::Hooks;
 use namespace::Namespaces;
+pub(crate) use namespace::pattern as namespace_pattern;
 use seats::Seats;
 use tap::Taps;
+pub(crate) use template::{Path, Step, Written, literals, reads, reads_of_expression, written};
 
 /// All rules and taps of one config, compiled.
 #[derive(Debug)]

@@ -128,7 +128,7 @@ impl Namespace {
 }
 
 /// The pattern of a namespace's name, if it is one, and the names of its captures.
-fn pattern(name: &str) -> Result<(Option<Regex>, Vec<String>), String> {
+pub(crate) fn pattern(name: &str) -> Result<(Option<Regex>, Vec<String>), String> {
     if name == "/" {
         return Err("the rules of `/` stand directly under `socketio`".to_owned());
     }

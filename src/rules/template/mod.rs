@@ -13,6 +13,7 @@ mod source;
 mod text;
 mod url;
 mod value;
+mod written;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -29,6 +30,7 @@ pub(crate) use source::{Error, Source};
 pub(crate) use text::{Text, scalar};
 pub(crate) use url::Url;
 pub(crate) use value::push_string;
+pub(crate) use written::{Written, literals, reads, reads_of_expression, written};
 
 /// A YAML value with templates in its scalars.
 #[derive(Debug)]
