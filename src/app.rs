@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use crate::admin::{Admin, Readiness, State};
 use crate::body::Body;
 use crate::config::{self, Report};
+use crate::credentials::Credentials;
 use crate::demo as shop;
 use crate::engineio::Engine;
 use crate::gateway::Gateway;
@@ -175,6 +176,7 @@ struct House {
     hub: Arc<Hub>,
     readiness: Readiness,
     server: server::Options,
+    credentials: ArcSwap<Credentials>,
     rulebook: Arc<Rulebook>,
     ending: ArcSwap<Ending>,
 }
@@ -186,6 +188,7 @@ impl House {
         hub.set_recovery(&compiled.recovery);
         let engine = Arc::new(Engine::new(compiled.engine, Arc::new(Door(hub.clone()))));
         let readiness = Readiness::default();
+        compiled.credentials.start();
         House {
             gateway: Arc::new(Gateway::new(compiled.snapshot, engine.clone(), hub.clone())),
             admin: Arc::new(Admin::new(&compiled.admin, readiness.clone(), metrics)),
@@ -193,6 +196,7 @@ impl House {
             hub,
             readiness,
             server: compiled.server,
+            credentials: ArcSwap::new(compiled.credentials),
             rulebook,
             ending: ArcSwap::from_pointee(compiled.ending),
         }
@@ -201,6 +205,9 @@ impl House {
     /// Swaps everything that may change while it runs. Connections, sessions and rooms stay.
     fn put_in_force(&self, compiled: Compiled) {
         compiled.logs.apply();
+        compiled.credentials.adopt(&self.credentials.load());
+        compiled.credentials.start();
+        self.credentials.store(compiled.credentials);
         self.rulebook.swap(compiled.rules);
         self.gateway.swap(compiled.snapshot);
         self.engine.set_options(compiled.engine);

@@ -189,7 +189,11 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
     assert_eq!(file.credentials.cookies, Some(defaults::CREDENTIALS_COOKIES));
     assert_eq!(file.credentials.require, config::file::Require::default());
     assert_eq!(file.credentials.on_expiry, config::file::OnExpiry::default());
-    assert_eq!(file.credentials.jwt.unwrap().leeway.unwrap().0, defaults::JWT_LEEWAY);
+    let jwt = load(&example_with_alternatives()).unwrap().credentials.jwt.unwrap();
+    assert_eq!(jwt.leeway.unwrap().0, defaults::JWT_LEEWAY);
+    assert_eq!(jwt.jwks_refresh.unwrap().0, defaults::JWKS_REFRESH);
+    assert_eq!(jwt.jwks_cooldown.unwrap().0, defaults::JWKS_COOLDOWN);
+    assert_eq!(jwt.jwks_timeout.unwrap().0, defaults::JWKS_TIMEOUT);
     assert_eq!(socketio.path.as_deref(), Some(defaults::SOCKETIO_PATH));
     assert_eq!(socketio.ping_interval.unwrap().0, defaults::PING_INTERVAL);
     assert_eq!(socketio.ping_timeout.unwrap().0, defaults::PING_TIMEOUT);

@@ -24,6 +24,7 @@ pub(super) struct Compiled {
     pub(super) engine: Options,
     pub(super) limits: Limits,
     pub(super) recovery: Recovery,
+    pub(super) credentials: Arc<Credentials>,
     pub(super) rules: Rules,
     pub(super) snapshot: Snapshot,
     pub(super) ending: Ending,
@@ -67,7 +68,7 @@ impl Compiled {
         let routes = Arc::new(Routes::build(file, problems));
         let credentials = Arc::new(Credentials::build(&file.credentials, problems));
         let rules = Rules::build(file, credentials.clone(), routes.upstreams(), routes.clone(), problems);
-        let snapshot = Snapshot::build(file, routes, credentials, rules.taps().clone(), problems);
+        let snapshot = Snapshot::build(file, routes, credentials.clone(), rules.taps().clone(), problems);
         Compiled {
             listen: listen_addresses(file, problems),
             server: server::Options::build(&file.limits, problems),
@@ -77,6 +78,7 @@ impl Compiled {
             engine: Options::build(&file.socketio, problems),
             limits: Limits::build(&file.socketio, problems),
             recovery: Recovery::build(&file.socketio, problems),
+            credentials,
             rules,
             snapshot,
             ending: Ending {

@@ -27,6 +27,12 @@ pub const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 pub const CREDENTIALS_TOKEN: [&str; 2] = ["header:authorization", "auth:token"];
 /// `credentials.cookies`.
 pub const CREDENTIALS_COOKIES: bool = true;
+/// `credentials.jwt.jwks_refresh`.
+pub const JWKS_REFRESH: Duration = Duration::from_secs(600);
+/// `credentials.jwt.jwks_cooldown`.
+pub const JWKS_COOLDOWN: Duration = Duration::from_secs(5);
+/// `credentials.jwt.jwks_timeout`.
+pub const JWKS_TIMEOUT: Duration = Duration::from_secs(5);
 /// `credentials.jwt.leeway`.
 pub const JWT_LEEWAY: Duration = Duration::from_secs(30);
 

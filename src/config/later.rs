@@ -25,7 +25,6 @@ const KEYS: &[(&str, &str, Idle)] = &[
     ("Upstream", "outlier", Never),
     ("Upstream", "retry", Never),
     ("Upstream", "tls", Never),
-    ("Jwt", "jwks_url", Never),
     ("Limits", "connections_per_ip", Never),
     ("Limits", "requests_per_second_per_ip", Never),
 ];

@@ -1,10 +1,13 @@
 //! Clients' credentials: where a token is found, whether it is good, and what follows from it for requests
-//! and sockets. Decisions alone, without I/O.
+//! and sockets. Decisions alone, without I/O but for the keys behind a `jwks_url`.
 
 mod algorithm;
+mod build;
 mod claims;
 mod grant;
 mod headers;
+mod issuer;
+mod jwks;
 mod key;
 mod pem;
 mod public;
@@ -60,6 +63,21 @@ impl Credentials {
             claim_headers: ClaimHeaders::build(&file.claims_to_headers, problems),
             on_expiry: file.on_expiry,
             cookies: file.cookies.unwrap_or(defaults::CREDENTIALS_COOKIES),
+        }
+    }
+
+    /// Begins to fetch keys, where they are to be fetched: now and for as long as these credentials live.
+    /// Those that were begun before go on as they are.
+    pub fn start(&self) {
+        if let Some(verifier) = &self.verifier {
+            verifier.start();
+        }
+    }
+
+    /// Takes over the keys that `old` has fetched, if they are from the same URL: a reload loses none.
+    pub fn adopt(&self, old: &Credentials) {
+        if let (Some(verifier), Some(old)) = (&self.verifier, &old.verifier) {
+            verifier.adopt(old);
         }
     }
 

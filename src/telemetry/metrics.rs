@@ -99,6 +99,9 @@ metrics! {
     /// Times the config was read again, by result: reloaded, unchanged or refused.
     pub fn config_reload[result]() = counter("frontroom_config_reloads_total").increment(1);
 
+    /// Fetches of the key set behind `credentials.jwt.jwks_url`, by result: ok or failed.
+    pub fn jwks_fetch[result]() = counter("frontroom_jwks_fetches_total").increment(1);
+
     /// CORS preflights answered, by result: allowed or denied.
     pub fn preflight[result]() = counter("frontroom_preflights_total").increment(1);
 

@@ -36,6 +36,14 @@ pub struct Jwt {
     pub secret: Option<String>,
     /// PEM file with public keys or certificates: RSA, EC (P-256, P-384), Ed25519.
     pub public_key_file: Option<String>,
+    /// URL of a JSON Web Key Set (RFC 7517), whose keys are found by a token's `kid`.
+    pub jwks_url: Option<String>,
+    /// How often the set is fetched again. Default 10m.
+    pub jwks_refresh: Option<Duration>,
+    /// Least time between fetches for the sake of keys that are not known. Default 5s.
+    pub jwks_cooldown: Option<Duration>,
+    /// Time to the whole set. Default 5s.
+    pub jwks_timeout: Option<Duration>,
     /// Algorithms that tokens may be signed with; they must fit the key.
     pub algorithms: OneOrMany<String>,
     /// What the claim `iss` must be. Default: not looked at.

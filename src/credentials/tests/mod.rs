@@ -1,5 +1,6 @@
 mod headers;
 mod paths;
+mod sets;
 mod tokens;
 mod verifying;
 

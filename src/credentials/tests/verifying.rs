@@ -4,6 +4,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED2551
 
 use super::*;
 use crate::credentials::key::KeySet;
+use crate::credentials::verifier::{Keys, Wrong};
 
 const ALL: [Algorithm; 12] = [
     Algorithm::HS256,
@@ -160,7 +161,12 @@ fn tokens_that_are_none_are_refused() {
 fn verdict(config: &str, claims: &Value) -> Option<Refusal> {
     let credentials = credentials(&format!("jwt: {{secret: {SECRET}, algorithms: HS256, {config}}}"));
     let verifier = credentials.verifier.as_ref().unwrap();
-    verifier.judge(&token(claims), &verifier.keys, now()).err().map(|(refusal, _)| refusal)
+    let Keys::Known(keys) = &verifier.keys else { panic!("keys of a config") };
+    match verifier.judge(&token(claims), keys, now()) {
+        Ok(_) => None,
+        Err(Wrong::Refused(refusal, _)) => Some(refusal),
+        Err(Wrong::UnknownKey) => panic!("the key is known"),
+    }
 }
 
 #[test]

@@ -1,0 +1,200 @@
+//! The keys of an issuer behind a `jwks_url`: fetched, kept, and fetched again. The only I/O of this house.
+//!
+//! The last good set counts until there is a newer one, however long the URL is away.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use http::header::{ACCEPT, HeaderValue, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Limited};
+use tokio::sync::Mutex;
+
+use super::jwks;
+use super::key::KeySet;
+use crate::body::Body;
+use crate::config::{Problems, defaults, file, value};
+use crate::telemetry::metrics;
+use crate::upstream::{Upstream, Upstreams};
+
+/// Largest set, in bytes: a hundred keys with their certificates.
+const MAX_BYTES: usize = 512 * 1024;
+
+/// What its requests are counted under in `frontroom_upstream_requests_total`.
+const NAME: &str = "credentials.jwt.jwks_url";
+
+/// The keys behind a URL.
+pub(super) struct Issuer {
+    options: Options,
+    upstream: Arc<Upstream>,
+    target: PathAndQuery,
+    keys: ArcSwapOption<KeySet>,
+    /// Held while the URL is asked; when it was last asked for the sake of a token.
+    asking: Mutex<Option<Instant>>,
+    started: AtomicBool,
+}
+
+/// What the config says of it. Where a reload brings the same, the keys stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Options {
+    url: String,
+    refresh: Duration,
+    cooldown: Duration,
+    timeout: Duration,
+}
+
+impl std::fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Issuer").field("options", &self.options.url).finish_non_exhaustive()
+    }
+}
+
+impl Issuer {
+    /// Compiles the `jwks_*` keys of `credentials.jwt`.
+    pub(super) fn build(url: &str, file: &file::Jwt, problems: &mut Problems) -> Option<Arc<Issuer>> {
+        let mut time = |name: &str, written: Option<value::Duration>, default: Duration| {
+            let time = written.map_or(default, |time| time.0);
+            if time.is_zero() {
+                problems.add(format!("credentials.jwt.{name}"), "it is zero", "write a time such as 5s");
+            }
+            time
+        };
+        let refresh = time("jwks_refresh", file.jwks_refresh, defaults::JWKS_REFRESH);
+        let cooldown = time("jwks_cooldown", file.jwks_cooldown, defaults::JWKS_COOLDOWN);
+        let timeout = time("jwks_timeout", file.jwks_timeout, defaults::JWKS_TIMEOUT);
+        let options = Options { url: url.to_owned(), refresh, cooldown, timeout };
+        let (origin, target) = match split(url) {
+            Ok(parts) => parts,
+            Err(wrong) => {
+                let right = "write it as https://id.example.com/.well-known/jwks.json";
+                problems.add("credentials.jwt.jwks_url", format!("`{url}` {wrong}"), right);
+                return None;
+            }
+        };
+        let upstream = upstream(origin, problems)?;
+        let (keys, asking, started) = (ArcSwapOption::empty(), Mutex::new(None), AtomicBool::new(false));
+        Some(Arc::new(Issuer { options, upstream, target, keys, asking, started }))
+    }
+
+    /// Whether both say the same, so that the keys of one are those of the other.
+    pub(super) fn is_like(&self, other: &Issuer) -> bool {
+        self.options == other.options
+    }
+
+    /// Fetches the keys now, and again and again for as long as somebody has them.
+    pub(super) fn start(self: &Arc<Self>) {
+        if !self.started.swap(true, Ordering::AcqRel) {
+            tokio::spawn(keep_fresh(Arc::downgrade(self)));
+        }
+    }
+
+    /// The keys as they are known.
+    pub(super) fn keys(&self) -> Option<Arc<KeySet>> {
+        self.keys.load_full()
+    }
+
+    /// Newer keys than those that were `seen`, for a token that none of them has signed: those that somebody
+    /// else has fetched meanwhile, or those that are fetched now. Not more often than every `jwks_cooldown`,
+    /// since anybody can make tokens that nobody has signed. `None` where there are none.
+    pub(super) async fn newer(self: &Arc<Self>, seen: Option<&Arc<KeySet>>) -> Option<Arc<KeySet>> {
+        // A task of its own: whoever asks may go away, and others wait for the same answer.
+        let issuer = Arc::clone(self);
+        let seen = seen.cloned();
+        tokio::spawn(async move {
+            let mut asked = issuer.asking.lock().await;
+            let differs = |known: &Arc<KeySet>| seen.as_ref().is_none_or(|seen| !Arc::ptr_eq(seen, known));
+            if let Some(known) = issuer.keys().filter(differs) {
+                return Some(known);
+            }
+            if asked.is_some_and(|asked| asked.elapsed() < issuer.options.cooldown) {
+                return None;
+            }
+            *asked = Some(Instant::now());
+            issuer.fetch().await.then(|| issuer.keys()).flatten()
+        })
+        .await
+        .ok()
+        .flatten()
+    }
+
+    /// Asks the URL. False where it has no good answer, which changes nothing.
+    async fn fetch(&self) -> bool {
+        let asked = tokio::time::timeout(self.options.timeout, self.ask()).await;
+        match asked.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
+            Ok(keys) => {
+                tracing::debug!(url = self.options.url, keys = keys.0.len(), "keys fetched");
+                self.keys.store(Some(Arc::new(keys)));
+                metrics::jwks_fetch("ok");
+                true
+            }
+            Err(wrong) => {
+                let kept = self.keys.load().is_some();
+                tracing::warn!(url = self.options.url, wrong, kept, "keys could not be fetched");
+                metrics::jwks_fetch("failed");
+                false
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<KeySet, String> {
+        let mut request = Request::new(Body::Empty);
+        *request.uri_mut() = Uri::from(self.target.clone());
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/jwk-set+json, application/json"));
+        headers.insert(USER_AGENT, HeaderValue::from_static("frontroom"));
+        let response = self.upstream.send(request, None).await.map_err(|error| error.to_string())?;
+        if response.status() != StatusCode::OK {
+            return Err(format!("the answer is {}", response.status()));
+        }
+        let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
+        let body = body.map_err(|_| format!("the answer broke off, or is over {MAX_BYTES} bytes"))?;
+        jwks::parse(&body.to_bytes())
+    }
+}
+
+async fn keep_fresh(issuer: Weak<Issuer>) {
+    let mut failures = 0;
+    loop {
+        let Some(issuer) = issuer.upgrade() else { return };
+        let fetched = {
+            let _asking = issuer.asking.lock().await;
+            issuer.fetch().await
+        };
+        let Options { refresh, cooldown, .. } = issuer.options;
+        drop(issuer);
+        failures = if fetched { 0 } else { failures + 1 };
+        let wait =
+            if fetched { refresh } else { cooldown.saturating_mul(1 << failures.min(10)).min(refresh) };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// The origin of a URL, and what is asked of it. The error is what is wrong.
+fn split(url: &str) -> Result<(String, PathAndQuery), &'static str> {
+    let uri: Uri = url.parse().map_err(|_| "is not a URL")?;
+    let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
+    let (Some(scheme), Some(authority)) = (scheme, uri.authority()) else {
+        return Err("is not a URL that begins with https://");
+    };
+    if authority.as_str().contains('@') {
+        return Err("holds a user name");
+    }
+    let target = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    Ok((format!("{scheme}://{authority}"), target))
+}
+
+/// The upstream that the URL's origin is: the same client as for everything else, and no other requests.
+fn upstream(origin: String, problems: &mut Problems) -> Option<Arc<Upstream>> {
+    let one = file::Upstream { endpoints: value::OneOrMany(vec![origin]), ..Default::default() };
+    let alone =
+        file::File { upstreams: [(NAME.to_owned(), one)].into_iter().collect(), ..Default::default() };
+    let mut found = Problems::default();
+    let upstreams = Upstreams::build(&alone, &mut found);
+    for problem in found.into_vec() {
+        problems.add("credentials.jwt.jwks_url", problem.wrong, problem.right);
+    }
+    upstreams.get(NAME).cloned()
+}
