@@ -44,7 +44,7 @@ impl Handler for Gateway {
         let cors = snapshot.cors().decide(request.method(), request.headers(), &who.site());
         let mut finish = Finish::begin(&request, &who, started, snapshot.logs_access());
         let answer = match sound {
-            Ok(()) => self.answer(&snapshot, request, &who, &cors, &mut finish).await,
+            Ok(()) => self.answer(&snapshot, &mut request, &who, &cors, &mut finish).await,
             Err(fault) => Err(fault),
         };
         finish.end(answer, &cors)
@@ -65,7 +65,7 @@ impl Gateway {
     async fn answer<'a>(
         &self,
         snapshot: &'a Snapshot,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         who: &Identity,
         cors: &Decision,
         finish: &mut Finish<'a>,
@@ -86,7 +86,7 @@ impl Gateway {
             // Templates and hooks see the handshake's headers.
             snapshot.credentials().strip(request.headers_mut());
             return Ok(match (admitted, upgrade) {
-                (true, _) => self.engine.call(request, who.caller()).await,
+                (true, _) => self.engine.call(take(request), who.caller()).await,
                 (false, false) => refuse(Refusal::Forbidden),
                 (false, true) => refuse_websocket(Refusal::Forbidden),
             });
@@ -105,11 +105,11 @@ impl Gateway {
     async fn forward<'a>(
         &self,
         snapshot: &'a Snapshot,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         who: &Identity,
         finish: &mut Finish<'a>,
     ) -> Result<Response<Body>, Fault> {
-        let target = path(&request);
+        let target = path(request);
         let routes = snapshot.routes();
         let no_route = || Fault::new(StatusCode::NOT_FOUND, "no_route", "no route serves this host and path");
         let (route, upstream) = routes.find(&who.forwarded.host, target).ok_or_else(no_route)?;
@@ -123,13 +123,13 @@ impl Gateway {
         };
         let mut claims = Vec::new();
         if snapshot.credentials().concerns_requests() {
-            let (mut parts, body) = request.into_parts();
+            let (mut parts, body) = take(request).into_parts();
             claims = snapshot.credentials().judge(&mut parts).await?;
-            request = Request::from_parts(parts, body);
+            *request = Request::from_parts(parts, body);
         }
-        let mut watch = snapshot.taps().watch(request.method(), path(&request), request.headers());
+        let mut watch = snapshot.taps().watch(request.method(), path(request), request.headers());
         if let Some(watch) = &mut watch {
-            request = request.map(|body| watch.request(body));
+            *request = take(request).map(|body| watch.request(body));
         }
         let hearing = Hearing::of(request.headers());
         let context = proxy::Context {
@@ -149,6 +149,11 @@ impl Gateway {
             None => response,
         })
     }
+}
+
+/// The request, which travels by reference so that no future holds it more than once.
+fn take(request: &mut Request<Body>) -> Request<Body> {
+    std::mem::replace(request, Request::new(Body::Empty))
 }
 
 /// The raw path and query.

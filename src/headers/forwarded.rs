@@ -18,7 +18,7 @@ pub struct Forwarded {
     /// Address of the client: the peer's, or what a trusted proxy said.
     pub client: IpAddr,
     /// Value for `X-Forwarded-For`: a trusted proxy's chain with the peer appended, else the peer.
-    pub chain: String,
+    pub chain: HeaderValue,
     /// `https` or not.
     pub secure: bool,
     /// Host with port, as the client asked for it; empty where an HTTP/1.0 client named none.
@@ -39,7 +39,7 @@ impl Forwarded {
         if !proxies.contains(peer) {
             let port = port_of(host, secure);
             let host = host.to_owned();
-            return Forwarded { client: peer, chain: peer.to_string(), secure, host, port, trusted: false };
+            return Forwarded { client: peer, chain: value(peer), secure, host, port, trusted: false };
         }
         let said = Said::read(headers);
         let secure = said.proto.map_or(secure, |proto| matches!(proto.as_str(), "https" | "wss"));
@@ -51,6 +51,7 @@ impl Forwarded {
             chain.push_str(", ");
         }
         chain.push_str(&peer.to_string());
+        let chain = HeaderValue::try_from(chain).unwrap_or_else(|_| value(peer));
         Forwarded { client, chain, secure, host, port, trusted: true }
     }
 
@@ -68,15 +69,14 @@ impl Forwarded {
         for name in foreign {
             headers.remove(name);
         }
-        if let Ok(chain) = HeaderValue::from_str(&self.chain) {
-            headers.insert(&FOR, chain);
-        }
+        headers.insert(&FOR, self.chain.clone());
         headers.insert(&PROTO, HeaderValue::from_static(self.scheme()));
-        match HeaderValue::from_str(&self.host) {
+        let same = headers.get(HOST).filter(|host| **host == self.host);
+        match same.map_or_else(|| HeaderValue::from_str(&self.host), |host| Ok(host.clone())) {
             Ok(host) if !self.host.is_empty() => headers.insert(&FORWARDED_HOST, host),
             _ => headers.remove(&FORWARDED_HOST),
         };
-        headers.insert(&PORT, HeaderValue::from(self.port));
+        headers.insert(&PORT, port_value(self.port));
     }
 
     /// Whether a field of that name must not go on: it claims what only a trusted proxy may say.
@@ -85,6 +85,33 @@ impl Forwarded {
             return is_look_alike(name);
         }
         !self.trusted && is_forwarding(name)
+    }
+}
+
+/// An address as a value. It is written for every request, and `Display` for addresses takes its time.
+fn value(address: IpAddr) -> HeaderValue {
+    let IpAddr::V4(v4) = address else {
+        return HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+    };
+    let mut text = Vec::with_capacity(15);
+    for octet in v4.octets() {
+        if !text.is_empty() {
+            text.push(b'.');
+        }
+        for (least, unit) in [(100, 100), (10, 10), (0, 1)] {
+            if octet >= least {
+                text.push(b'0' + octet / unit % 10);
+            }
+        }
+    }
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+fn port_value(port: u16) -> HeaderValue {
+    match port {
+        80 => HeaderValue::from_static("80"),
+        443 => HeaderValue::from_static("443"),
+        other => HeaderValue::from(other),
     }
 }
 

@@ -4,20 +4,23 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Request;
 use http_body::{Body as _, Frame};
 
 use crate::body::{Body, BodyError, Interrupted, Layer, Layered};
 use crate::fault::Fault;
 
 /// Refuses a body that says it is larger than `max`, and bounds one that does not say.
-pub(super) fn apply(request: Request<Body>, max: Option<u64>) -> Result<Request<Body>, Fault> {
-    let Some(max) = max else { return Ok(request) };
-    match request.body().size_hint().exact() {
-        Some(length) if length > max => Err(Interrupted::TooLarge.into()),
-        Some(_) => Ok(request),
-        None => Ok(request.map(|body| Body::boxed(Layered::new(body, Limit { left: max })))),
+pub(super) fn apply(body: &mut Body, max: Option<u64>) -> Result<(), Fault> {
+    let Some(max) = max else { return Ok(()) };
+    match body.size_hint().exact() {
+        Some(length) if length > max => return Err(Interrupted::TooLarge.into()),
+        Some(_) => (),
+        None => {
+            let unbounded = std::mem::replace(body, Body::Empty);
+            *body = Body::boxed(Layered::new(unbounded, Limit { left: max }));
+        }
     }
+    Ok(())
 }
 
 struct Limit {

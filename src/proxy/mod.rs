@@ -43,21 +43,21 @@ pub struct Context<'a> {
     pub claims: &'a [(HeaderName, HeaderValue)],
 }
 
-/// Forwards a request that [`check`] found sound. Path and query go byte for byte, `Host` unchanged,
-/// bodies as they come.
+/// Forwards a request that [`check`] found sound, and leaves an empty one. Path and query go byte for
+/// byte, `Host` unchanged, bodies as they come.
 ///
 /// A WebSocket upgrade is passed on; once the upstream agreed, a task carries the bytes until both
 /// sides have ended. Dropping the future, or the response's body, cancels the upstream's request.
 pub async fn forward(
     upstream: &Upstream,
-    mut request: Request<Body>,
+    request: &mut Request<Body>,
     context: &Context<'_>,
 ) -> Result<Response<Body>, Fault> {
-    request = limit::apply(request, context.max_body)?;
-    let intent = Intent::read(&request);
-    let client = intent.websocket.then(|| hyper::upgrade::on(&mut request));
-    request::prepare(&mut request, intent, context)?;
-    let (request, expectation) = Expectation::hold(request);
+    limit::apply(request.body_mut(), context.max_body)?;
+    let intent = Intent::read(request);
+    let client = intent.websocket.then(|| hyper::upgrade::on(&mut *request));
+    request::prepare(request, intent, context)?;
+    let (request, expectation) = Expectation::hold(std::mem::replace(request, Request::new(Body::Empty)));
     let idle = upstream.stream_idle_timeout();
     // The head of a gRPC stream may come as late as its first message.
     let grpc = request.headers().get(CONTENT_TYPE).is_some_and(is_grpc);

@@ -59,7 +59,7 @@ fn handshake() -> Handshake {
         query: [("EIO", "4"), ("a", "1"), ("a", "2")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
         forwarded: Forwarded {
             client: [127, 0, 0, 1].into(),
-            chain: "127.0.0.1".to_owned(),
+            chain: http::HeaderValue::from_static("127.0.0.1"),
             secure: true,
             host: "app.example:4000".to_owned(),
             port: 4000,

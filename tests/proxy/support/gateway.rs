@@ -89,7 +89,7 @@ impl Handler for Plain {
             claims: &[],
         };
         let upstream = self.upstreams.get("default").unwrap();
-        match proxy::forward(upstream, request, &context).await {
+        match proxy::forward(upstream, &mut request, &context).await {
             Ok(response) => response,
             Err(fault) => fault.into_response("the-id"),
         }
