@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{AT_ONCE, Bench, Failure, Figure, connect, idle};
+use crate::common::usage;
 use crate::generator::Transport;
-use crate::usage;
 
 const CLIENTS: usize = 10_000;
 /// Past the first ping of every server: Node's comes after 25 s.

@@ -5,16 +5,16 @@ mod fanout;
 mod memory;
 mod setup;
 
-use std::error::Error;
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::AWAKE;
+use crate::common::arguments::Arguments;
+use crate::common::server::Server;
+use crate::common::usage::{Used, Watch};
+use crate::common::{self, Column, Failure, Figure};
 use crate::generator::{Generator, Heard, Transport};
-use crate::peers::{PINNED, Peer, Place, Server};
-use crate::usage::{Used, Watch};
-
-/// What a run that cannot be counted ends with.
-pub(crate) type Failure = Box<dyn Error>;
+use crate::peers::{PINNED, Peer, Place, start};
 
 /// Silence after which what is still missing is lost.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -24,21 +24,6 @@ const AT_ONCE: usize = 64;
 
 /// Time between the last join and the first event.
 const SETTLE: Duration = Duration::from_millis(300);
-
-/// One figure of a run.
-#[derive(Debug, Clone)]
-pub(crate) struct Figure {
-    /// Row of the table.
-    pub(crate) row: &'static str,
-    /// Its unit.
-    pub(crate) unit: &'static str,
-    /// The less the better.
-    pub(crate) value: f64,
-    /// Cores that somebody else kept busy meanwhile.
-    pub(crate) foreign: f64,
-    /// More about the run, for `--verbose`.
-    pub(crate) note: String,
-}
 
 /// A case: its name for arguments, what is compared, how it is run.
 pub(crate) struct Case {
@@ -50,6 +35,25 @@ pub(crate) struct Case {
     pub(crate) run: fn(&Bench) -> Result<Vec<Figure>, Failure>,
     /// Rounds are as many as asked for, or as few as this.
     pub(crate) rounds: usize,
+}
+
+impl common::Case for Case {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn columns(&self) -> Vec<Column> {
+        self.columns.iter().map(|(name, peer, _)| Column { name, peer: peer.name() }).collect()
+    }
+
+    fn most_rounds(&self) -> usize {
+        self.rounds
+    }
+
+    fn run(&self, column: usize, arguments: &Arguments) -> Result<Vec<Figure>, Failure> {
+        let (_, peer, place) = self.columns.get(column).ok_or("no such column")?;
+        (self.run)(&Bench::start(*peer, *place, arguments.has(AWAKE))?)
+    }
 }
 
 const PEERS: &[(&str, Peer, Place)] = &[
@@ -109,7 +113,7 @@ pub(crate) struct Bench {
 impl Bench {
     /// Starts the server and takes the core that is left; `awake` for a generator that never sleeps.
     pub(crate) fn start(peer: Peer, place: Place, awake: bool) -> Result<Bench, Failure> {
-        let server = Server::start(peer, place)?;
+        let server = start(peer, place)?;
         let mut cores = rustix::thread::CpuSet::new();
         cores.set(1);
         if place != PINNED {
@@ -135,12 +139,7 @@ impl Bench {
     /// leaves, the time by the clock.
     fn figure(&self, row: &'static str, used: Used, units: u64, note: &str) -> Figure {
         let time = if self.place == PINNED { used.server } else { used.wall };
-        let note = format!(
-            "server {:.0} %, generator {:.0} %, others {:.0} %{note}",
-            used.server / used.wall * 100.0,
-            used.generator / used.wall * 100.0,
-            used.foreign * 100.0
-        );
+        let note = used.note() + note;
         Figure { row, unit: "us", value: time / 1000.0 / units as f64, foreign: used.foreign, note }
     }
 }

@@ -21,6 +21,15 @@ pub(crate) fn cpu_ns(pid: u32) -> io::Result<u64> {
     Ok(sum)
 }
 
+/// Nanoseconds that children of this process have run which have ended since, in ticks of 10 ms.
+fn ended_ns() -> io::Result<u64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // cutime and cstime (proc(5)), counted behind the name, which may hold anything.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    let ticks: u64 = fields.skip(13).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Ok(ticks * 10_000_000)
+}
+
 /// Resident memory in bytes.
 pub(crate) fn resident(pid: u32) -> io::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -54,7 +63,7 @@ pub(crate) struct Watch {
 pub(crate) struct Used {
     /// CPU of the server in nanoseconds.
     pub(crate) server: f64,
-    /// CPU of the generator in nanoseconds.
+    /// CPU of the generator, and of what else this benchmark runs, in nanoseconds.
     pub(crate) generator: f64,
     /// Nanoseconds by the clock.
     pub(crate) wall: f64,
@@ -62,18 +71,26 @@ pub(crate) struct Used {
     pub(crate) foreign: f64,
 }
 
+impl Used {
+    /// How busy all were, for a figure's note.
+    pub(crate) fn note(&self) -> String {
+        let [server, generator] = [self.server, self.generator].map(|ns| ns / self.wall * 100.0);
+        format!("server {server:.0} %, generator {generator:.0} %, others {:.0} %", self.foreign * 100.0)
+    }
+}
+
 impl Watch {
     /// From now on.
     pub(crate) fn begin(pid: u32) -> io::Result<Watch> {
-        let generator = cpu_ns(std::process::id())?;
+        let generator = cpu_ns(std::process::id())? + ended_ns()?;
         Ok(Watch { pid, begun: Instant::now(), server: cpu_ns(pid)?, generator, busy: busy()? })
     }
 
     /// Until now.
     pub(crate) fn end(&self) -> io::Result<Used> {
         let server = (cpu_ns(self.pid)? - self.server) as f64;
-        // The server may be a child of ours and is then counted in both.
-        let both = (cpu_ns(std::process::id())? - self.generator) as f64;
+        // The server is a child of ours and is counted in both.
+        let both = (cpu_ns(std::process::id())? + ended_ns()?).saturating_sub(self.generator) as f64;
         let wall = self.begun.elapsed().as_nanos() as f64;
         let busy = (busy()? - self.busy).as_nanos() as f64;
         Ok(Used { server, generator: both - server, wall, foreign: ((busy - both) / wall).max(0.0) })

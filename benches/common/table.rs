@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cases::Figure;
+use super::Figure;
 
 /// The figures of one case: by row, by round, by column.
 #[derive(Debug, Default)]
