@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use http::{Request, Response};
 use tokio::net::TcpListener;
 
-use crate::admin::{Admin, Readiness, State};
+use crate::admin::{Admin, Readiness};
 use crate::body::Body;
 use crate::config::{self, Report};
 use crate::credentials::Credentials;
@@ -29,8 +29,9 @@ mod reload;
 mod shutdown;
 mod watch;
 
-use compiled::{Compiled, Ending, compile};
+use compiled::{Compiled, compile};
 use reload::Source;
+use shutdown::{End, Handle};
 
 /// The exit code of a bad config, as of bad usage.
 const BAD_CONFIG: u8 = 2;
@@ -174,11 +175,10 @@ struct House {
     admin: Arc<Admin>,
     engine: Arc<Engine>,
     hub: Arc<Hub>,
-    readiness: Readiness,
     server: server::Options,
     credentials: ArcSwap<Credentials>,
     rulebook: Arc<Rulebook>,
-    ending: ArcSwap<Ending>,
+    end: Arc<End>,
 }
 
 impl House {
@@ -189,16 +189,17 @@ impl House {
         let engine = Arc::new(Engine::new(compiled.engine, Arc::new(Door(hub.clone()))));
         let readiness = Readiness::default();
         compiled.credentials.start();
+        let end = Arc::new(End::new(compiled.ending, readiness.clone(), engine.clone(), hub.clone()));
+        let drain = Arc::new(Handle(end.clone()));
         House {
             gateway: Arc::new(Gateway::new(compiled.snapshot, engine.clone(), hub.clone())),
-            admin: Arc::new(Admin::new(&compiled.admin, readiness.clone(), metrics)),
+            admin: Arc::new(Admin::new(&compiled.admin, readiness, metrics, hub.clone(), drain)),
             engine,
             hub,
-            readiness,
             server: compiled.server,
             credentials: ArcSwap::new(compiled.credentials),
             rulebook,
-            ending: ArcSwap::from_pointee(compiled.ending),
+            end,
         }
     }
 
@@ -213,7 +214,7 @@ impl House {
         self.engine.set_options(compiled.engine);
         self.hub.set_limits(compiled.limits);
         self.hub.set_recovery(&compiled.recovery);
-        self.ending.store(Arc::new(compiled.ending));
+        self.end.set_times(compiled.ending);
     }
 
     /// Serves until a signal comes, then ends in order; a second signal ends at once.
@@ -224,7 +225,7 @@ impl House {
         workers: &Workers,
         source: Option<Arc<Source>>,
     ) -> ExitCode {
-        let drain = Drain::default();
+        let drain = self.end.drain();
         let serving = listeners
             .into_iter()
             .map(|listener| listener.run(self.gateway.clone(), self.server.clone(), workers, drain.clone()));
@@ -238,7 +239,7 @@ impl House {
                 None => std::future::pending().await,
             }
         };
-        self.readiness.set(State::Ready);
+        self.end.ready();
         let reloading = async {
             match &source {
                 Some(source) => self.keep_reloading(source).await,
@@ -251,7 +252,7 @@ impl House {
                 () = reloading => {}
             }
             tokio::select! {
-                () = self.end(&drain) => ExitCode::SUCCESS,
+                () = self.end.finish() => ExitCode::SUCCESS,
                 () = shutdown::signalled() => ExitCode::FAILURE,
             }
         };

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+mod admin;
+
 use crate::{app, config, doctor};
 
 /// A gateway that gives Socket.IO to a REST API that already exists.
@@ -48,6 +50,12 @@ enum Command {
         #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:4000")]
         listen: String,
     },
+    /// Publish an event through the admin listener, and print how many sockets it was queued for
+    Emit(Box<admin::Emit>),
+    /// Ask the admin listener whether the process is alive, for images without a shell
+    Healthcheck(admin::Healthcheck),
+    /// Let everybody go as SIGTERM would, without exiting, and wait until nobody is left
+    Drain(admin::Drain),
     /// Look at a running site from outside, as a browser would, and say what to change where
     Doctor {
         /// URL of the site: https://app.example.com, with the path of its REST side
@@ -86,6 +94,9 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config, workers } => app::run(config.path(), workers.map_or_else(cores, usize::from)),
         Command::Check { config } => app::check(config.path()),
+        Command::Emit(arguments) => admin::emit(&arguments),
+        Command::Healthcheck(arguments) => admin::healthcheck(&arguments),
+        Command::Drain(arguments) => admin::drain(&arguments),
         Command::Schema => print_schema(),
         Command::Types { config, format } => app::types(config.path(), format),
         Command::Demo { listen } => app::demo(&listen),

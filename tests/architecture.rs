@@ -32,7 +32,7 @@ const HOUSES: &[(&str, &[&str])] = &[
     ("socketio", &["engineio"]),
     ("rules", &["credentials", "upstream", "socketio", "engineio"]),
     ("types", &["rules"]),
-    ("admin", &["socketio", "engineio", "upstream"]),
+    ("admin", &["socketio", "rules"]),
     (
         "gateway",
         &["credentials", "server", "upstream", "engineio", "proxy", "socketio", "rules", "admin", "cors"],
@@ -54,7 +54,7 @@ const HOUSES: &[(&str, &[&str])] = &[
             "gateway",
         ],
     ),
-    ("cli", &["app", "doctor"]),
+    ("cli", &["app", "doctor", "upstream"]),
     ("main", &["cli", "app"]),
 ];
 

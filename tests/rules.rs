@@ -44,11 +44,6 @@ fn say(socket: &mut WebSocket, event: &str) -> String {
     socket.text()
 }
 
-fn header<'a>(seen: &'a Seen, name: &str) -> Vec<&'a str> {
-    let named = seen.headers.iter().filter_map(|line| line.split_once(": "));
-    named.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
-}
-
 fn request(backend: &Backend, line: &str) -> Seen {
     eventually(line, || backend.seen().into_iter().find(|seen| seen.line == line))
 }
@@ -79,18 +74,18 @@ socketio:
         ("content-type", "application/json"),
         ("x-room", "r1.0"),
     ] {
-        assert_eq!(header(&seen, name), [value], "{name}");
+        assert_eq!(seen.header(name), [value], "{name}");
     }
     for name in ["x-request-id", "x-socket-id", "idempotency-key"] {
-        assert_eq!(header(&seen, name).len(), 1, "{name}");
+        assert_eq!(seen.header(name).len(), 1, "{name}");
     }
     for name in ["upgrade", "connection", "sec-websocket-key", "origin"] {
-        assert!(header(&seen, name).is_empty(), "{name}");
+        assert!(seen.header(name).is_empty(), "{name}");
     }
     say(&mut socket, r#"421["post",{"id":2,"q":"x"}]"#);
     let second = request(&backend, "POST /rooms/2?q=x");
-    assert_ne!(header(&seen, "idempotency-key"), header(&second, "idempotency-key"));
-    assert_eq!(header(&seen, "x-socket-id"), header(&second, "x-socket-id"));
+    assert_ne!(seen.header("idempotency-key"), second.header("idempotency-key"));
+    assert_eq!(seen.header("x-socket-id"), second.header("x-socket-id"));
 }
 
 #[test]
@@ -102,7 +97,7 @@ fn a_client_renews_the_token_it_carries() {
     assert_eq!(say(&mut socket, r#"422["frontroom:auth",{"token":"Bearer new"}]"#), "432[]");
     assert_eq!(say(&mut socket, r#"423["ask"]"#), "433[null]");
     let tokens: Vec<String> =
-        backend.seen().iter().map(|seen| header(seen, "authorization").concat()).collect();
+        backend.seen().iter().map(|seen| seen.header("authorization").concat()).collect();
     assert_eq!(tokens, ["Bearer old", "Bearer new"]);
     for bad in [r#"{"token":5}"#, r#"{"token":""}"#, r#"{}"#, "null"] {
         let told = say(&mut socket, &format!(r#"424["frontroom:auth",{bad}]"#));
@@ -317,7 +312,7 @@ fn a_hook_is_signed_and_told_what_a_client_answers() {
         "{}",
         told[1].body
     );
-    let signature = header(&told[0], "frontroom-signature").concat();
+    let signature = told[0].header("frontroom-signature").concat();
     assert!(signature.starts_with("t=") && signature.matches(",v1=").count() == 2, "{signature}");
 }
 

@@ -1,21 +1,35 @@
-//! The admin listener's calls: alive, ready, metrics.
+//! The admin listener: alive, ready, metrics, and what may be done to sockets from outside.
 
+mod body;
+mod calls;
+mod drain;
 mod guard;
+mod lists;
 mod readiness;
+mod routes;
 #[cfg(test)]
 mod tests;
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use std::sync::Arc;
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Request, Response, StatusCode};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::body::Body;
 use crate::config::{Problems, defaults, file};
 use crate::fault::Fault;
-use crate::telemetry::metrics::Metrics;
+use crate::socketio::Sockets;
+use crate::telemetry::metrics::{self, Metrics};
 
+pub use drain::{Ending, Progress, Status};
 use guard::Guard;
 pub use readiness::{Readiness, State};
+use routes::{Access, Call, Route};
+
+/// The description of all calls, for tools.
+const OPENAPI: &str = include_str!("openapi.json");
 
 /// The compiled `admin` section.
 #[derive(Debug, Clone)]
@@ -23,6 +37,8 @@ pub struct Settings {
     /// `HOST:PORT` to listen on.
     pub listen: String,
     guard: Guard,
+    /// Largest request body, in bytes.
+    max_body: usize,
 }
 
 impl Settings {
@@ -30,101 +46,107 @@ impl Settings {
     pub fn build(admin: Option<&file::Admin>, problems: &mut Problems) -> Settings {
         let listen = admin.and_then(|admin| admin.listen.as_deref()).unwrap_or(defaults::ADMIN_LISTEN);
         let token = admin.and_then(|admin| admin.token.as_deref());
-        Settings { listen: listen.to_owned(), guard: Guard::build(listen, token, problems) }
+        let max_body = admin.and_then(|admin| admin.max_body).map_or(defaults::ADMIN_MAX_BODY, |max| max.0);
+        Settings {
+            listen: listen.to_owned(),
+            guard: Guard::build(listen, token, problems),
+            max_body: usize::try_from(max_body).unwrap_or(usize::MAX),
+        }
     }
 }
 
 /// Answers the admin listener's requests.
-#[derive(Debug)]
 pub struct Admin {
     guard: Guard,
+    max_body: usize,
     readiness: Readiness,
     metrics: Metrics,
+    sockets: Arc<dyn Sockets>,
+    ending: Arc<dyn Ending>,
 }
 
-/// Who may make a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
-    /// Anybody who reaches the listener: a kubelet has no token.
-    Open,
-    /// Whom the guard admits.
-    Guarded,
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admin").field("guard", &self.guard).finish_non_exhaustive()
+    }
 }
-
-/// What a call does.
-#[derive(Debug, Clone, Copy)]
-enum Call {
-    Healthz,
-    Readyz,
-    Metrics,
-}
-
-/// Every call there is.
-const ROUTES: [(&str, Method, Access, Call); 3] = [
-    ("/healthz", Method::GET, Access::Open, Call::Healthz),
-    ("/readyz", Method::GET, Access::Open, Call::Readyz),
-    ("/metrics", Method::GET, Access::Guarded, Call::Metrics),
-];
 
 impl Admin {
-    /// Serves as `settings` say.
-    pub fn new(settings: &Settings, readiness: Readiness, metrics: Metrics) -> Admin {
-        Admin { guard: settings.guard.clone(), readiness, metrics }
+    /// Serves as `settings` say. `sockets` are those that calls speak of, `ending` is what a drain
+    /// begins.
+    pub fn new(
+        settings: &Settings,
+        readiness: Readiness,
+        metrics: Metrics,
+        sockets: Arc<dyn Sockets>,
+        ending: Arc<dyn Ending>,
+    ) -> Admin {
+        let (guard, max_body) = (settings.guard.clone(), settings.max_body);
+        Admin { guard, max_body, readiness, metrics, sockets, ending }
     }
 
     /// Answers one request. Never fails: what is wrong with the request is the answer.
     pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        self.answer(&request).unwrap_or_else(|fault| fault.into_response(&Uuid::now_v7().to_string()))
+        let found = routes::find(request.method(), request.uri().path());
+        let name = found.as_ref().map_or("none", |(route, _)| route.path);
+        let answer = self.answer(request, found).await;
+        let response = answer.unwrap_or_else(|fault| fault.into_response(&Uuid::now_v7().to_string()));
+        metrics::admin_call(name, response.status().as_str());
+        response
     }
 
-    fn answer(&self, request: &Request<Body>) -> Result<Response<Body>, Fault> {
-        let found = find(request.method(), request.uri().path());
-        if !matches!(found, Ok((Access::Open, _))) {
+    async fn answer(
+        &self,
+        request: Request<Body>,
+        found: Result<(&'static Route, Option<String>), Fault>,
+    ) -> Result<Response<Body>, Fault> {
+        if !matches!(found, Ok((Route { access: Access::Open, .. }, _))) {
             // Before the fault too: a stranger does not learn which calls there are.
-            self.guard.check(request)?;
+            self.guard.check(&request)?;
         }
-        let (_, call) = found?;
-        Ok(match call {
-            Call::Healthz => json(StatusCode::OK, r#"{"status":"ok"}"#),
-            Call::Readyz => match self.readiness.get() {
-                State::Starting => json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"starting"}"#),
-                State::Ready => json(StatusCode::OK, r#"{"status":"ready"}"#),
-                State::Draining => json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#),
-            },
-            Call::Metrics => respond(
-                StatusCode::OK,
-                HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
-                self.metrics.render().into(),
-            ),
-        })
+        let (route, id) = found?;
+        let sockets = &*self.sockets;
+        match route.call {
+            Call::Healthz => Ok(json(StatusCode::OK, r#"{"status":"ok"}"#.into())),
+            Call::Readyz => Ok(self.ready()),
+            Call::Metrics => {
+                let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                Ok(respond(StatusCode::OK, kind, self.metrics.render().into()))
+            }
+            Call::Openapi => Ok(json(StatusCode::OK, OPENAPI.into())),
+            Call::Do(verb) => {
+                let body = body::read(request.into_body(), self.max_body).await?;
+                written(&calls::one(sockets, verb, &body).await?)
+            }
+            Call::Batch => {
+                let body = body::read(request.into_body(), self.max_body).await?;
+                written(&calls::batch(sockets, &body).await?)
+            }
+            Call::Sockets => written(&lists::sockets(sockets, request.uri().query()).await?),
+            Call::Socket => written(&lists::socket(sockets, &id.unwrap_or_default()).await?),
+            Call::Rooms => written(&lists::rooms(sockets, request.uri().query()).await?),
+            Call::Drain => written(&self.ending.begin()),
+        }
+    }
+
+    fn ready(&self) -> Response<Body> {
+        match self.readiness.get() {
+            State::Starting => json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"starting"}"#.into()),
+            State::Ready => json(StatusCode::OK, r#"{"status":"ready"}"#.into()),
+            State::Draining => json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#.into()),
+        }
     }
 }
 
-/// The call that a method and path name; HEAD does for GET.
-fn find(method: &Method, path: &str) -> Result<(Access, Call), Fault> {
-    let asked = if method == Method::HEAD { &Method::GET } else { method };
-    let here: Vec<_> = ROUTES.iter().filter(|(route, ..)| *route == path).collect();
-    if let Some((.., access, call)) = here.iter().find(|(_, method, ..)| method == asked) {
-        return Ok((*access, *call));
-    }
-    if here.is_empty() {
-        return Err(Fault::new(StatusCode::NOT_FOUND, "not_found", "there is no such call"));
-    }
-    let mut allowed: Vec<&str> = here.iter().map(|(_, method, ..)| method.as_str()).collect();
-    if allowed.contains(&"GET") {
-        allowed.push("HEAD");
-    }
-    let allowed = allowed.join(", ");
-    let fault =
-        Fault::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("this call is {allowed}"));
-    Err(match HeaderValue::try_from(allowed) {
-        Ok(value) => fault.with_header(ALLOW, value),
-        Err(_) => fault,
+fn written(answer: &impl Serialize) -> Result<Response<Body>, Fault> {
+    let text = serde_json::to_vec(answer);
+    text.map(|text| json(StatusCode::OK, text.into())).map_err(|_| {
+        Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the answer cannot be written")
     })
 }
 
-fn json(status: StatusCode, text: &'static str) -> Response<Body> {
-    respond(status, HeaderValue::from_static("application/json"), text.into())
+fn json(status: StatusCode, text: bytes::Bytes) -> Response<Body> {
+    respond(status, HeaderValue::from_static("application/json"), text)
 }
 
 fn respond(status: StatusCode, content_type: HeaderValue, text: bytes::Bytes) -> Response<Body> {

@@ -1,13 +1,60 @@
 //! Calls, and who may make them.
 
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 
 use crate::body::Body;
 use crate::config::{Problems, file};
+use crate::json::Json;
+use crate::socketio::{Answers, Command, Member, Page, Query, Question, Room, Sockets};
 use crate::telemetry::metrics::Metrics;
 
-use super::{Admin, Readiness, Settings, State};
+use super::routes::ROUTES;
+use super::{Admin, Ending, Progress, Readiness, Settings, State, Status};
+
+/// Sockets that do whatever they are told, five at a time, and remember it.
+#[derive(Default)]
+struct Crowd(Mutex<Vec<String>>);
+
+impl Sockets for Crowd {
+    fn perform(&self, command: Command) -> BoxFuture<'static, usize> {
+        self.0.lock().unwrap().push(format!("{command:?}"));
+        ready(5).boxed()
+    }
+
+    fn ask(&self, question: Question) -> BoxFuture<'static, Answers> {
+        self.0.lock().unwrap().push(format!("{question:?}"));
+        let acks = vec![("a".into(), vec![Json::from_static("1.0")])];
+        ready(Answers { sockets: 3, acks }).boxed()
+    }
+
+    fn find(&self, _: &str) -> BoxFuture<'static, Option<Member>> {
+        ready(None).boxed()
+    }
+
+    fn list(&self, query: Query) -> BoxFuture<'static, Page<Member>> {
+        self.0.lock().unwrap().push(format!("{query:?}"));
+        ready(Page { items: Vec::new(), total: 0, next: None }).boxed()
+    }
+
+    fn rooms(&self, query: Query) -> BoxFuture<'static, Page<Room>> {
+        let all = ["b", "a", "c"].map(|room| Room { namespace: "/".into(), room: room.into(), sockets: 1 });
+        ready(Page::cut(all.into(), &query)).boxed()
+    }
+}
+
+/// An end that never comes.
+struct Endless;
+
+impl Ending for Endless {
+    fn begin(&self) -> Progress {
+        Progress { status: Status::Draining, connections: 2, sessions: 1 }
+    }
+}
 
 fn settings(yaml: &str) -> (Settings, Vec<String>) {
     let section: Option<file::Admin> = serde_yaml::from_str(yaml).expect("the YAML of a test");
@@ -18,16 +65,35 @@ fn settings(yaml: &str) -> (Settings, Vec<String>) {
 
 fn admin(yaml: &str) -> (Admin, Readiness) {
     let readiness = Readiness::default();
-    (Admin::new(&settings(yaml).0, readiness.clone(), Metrics::install()), readiness)
+    let admin = Admin::new(
+        &settings(yaml).0,
+        readiness.clone(),
+        Metrics::install(),
+        Arc::new(Crowd::default()),
+        Arc::new(Endless),
+    );
+    (admin, readiness)
 }
 
 async fn ask(admin: &Admin, call: &str, headers: &[(&str, &str)]) -> (StatusCode, HeaderMap, String) {
+    say(admin, call, headers, "").await
+}
+
+async fn say(
+    admin: &Admin,
+    call: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (StatusCode, HeaderMap, String) {
     let (method, path) = call.split_once(' ').expect("METHOD /path");
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let (head, body) = admin.handle(request.body(Body::Empty).unwrap()).await.into_parts();
+    let (head, body) = admin
+        .handle(request.body(Body::from(bytes::Bytes::copy_from_slice(body.as_bytes()))).unwrap())
+        .await
+        .into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (head.status, head.headers, String::from_utf8(body.to_vec()).unwrap())
 }
@@ -144,4 +210,147 @@ fn a_bad_section_is_told_with_what_would_be_right() {
         assert!(settings(yaml).1.is_empty(), "{yaml}");
     }
     assert_eq!(settings("null").0.listen, "127.0.0.1:4001");
+}
+
+/// What a POST is answered on this machine.
+async fn post(admin: &Admin, path: &str, body: &str) -> (u16, String) {
+    let (status, _, text) = say(admin, &format!("POST {path}"), &[("host", "localhost")], body).await;
+    (status.as_u16(), text)
+}
+
+#[tokio::test]
+async fn a_call_says_how_many_sockets_it_was_done_to() {
+    let (admin, _) = admin("null");
+    for (path, body, told) in [
+        ("/v1/emit", r#"{"event":"e","to":"a","data":1.0}"#, r#"{"sockets":5}"#),
+        ("/v1/emit", r#"{"event":"e","everyone":true}"#, r#"{"sockets":5}"#),
+        ("/v1/join", r#"{"to":"a","rooms":["b",7]}"#, r#"{"sockets":5}"#),
+        ("/v1/leave", r#"{"to":["a"],"rooms":"b","except":null,"namespace":"/x"}"#, r#"{"sockets":5}"#),
+        ("/v1/disconnect", r#"{"everyone":true,"except":["a",""],"close":true}"#, r#"{"sockets":5}"#),
+        (
+            "/v1/emit",
+            r#"{"event":"e","to":"a","ack_timeout":"2s"}"#,
+            r#"{"sockets":3,"acks":[{"socket":"a","args":[1.0]}],"missing":2}"#,
+        ),
+        ("/v1/drain", "", r#"{"status":"draining","connections":2,"sessions":1}"#),
+    ] {
+        assert_eq!(post(&admin, path, body).await, (200, told.to_owned()), "{path} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_call_is_told_with_its_field() {
+    let (admin, _) = admin("null");
+    for (path, body, told) in [
+        ("/v1/emit", "", "the body is missing"),
+        ("/v1/emit", "{", "the body is not JSON"),
+        ("/v1/emit", "[]", "body: must be an object"),
+        ("/v1/emit", r#"{"event":"e"}"#, "to: is missing"),
+        ("/v1/emit", r#"{"event":"e","everyone":false}"#, "to: is missing"),
+        ("/v1/emit", r#"{"event":"e","to":"a","everyone":true}"#, "everyone: contradicts `to`"),
+        ("/v1/emit", r#"{"to":"a"}"#, "event: is missing"),
+        ("/v1/emit", r#"{"event":"e","to":"a","ack":true}"#, "ack: unknown key"),
+        ("/v1/emit", r#"{"event":"e","to":"a","ack_timeout":2}"#, "ack_timeout: must be a string"),
+        ("/v1/emit", r#"{"event":"e","to":"a","ack_timeout":"2"}"#, "ack_timeout: must be a duration"),
+        (
+            "/v1/emit",
+            r#"{"event":"e","to":"a","ack_timeout":"61s"}"#,
+            "ack_timeout: must be more than nothing",
+        ),
+        ("/v1/join", r#"{"rooms":"a"}"#, "to: is missing"),
+        ("/v1/leave", r#"{"to":"a"}"#, "rooms: is missing"),
+        ("/v1/join", r#"{"to":"a","rooms":[null]}"#, "rooms[0]: must be a room's name"),
+        ("/v1/join", r#"{"to":"a","rooms":"b","everyone":true}"#, "everyone: unknown key"),
+        ("/v1/disconnect", "{}", "to: is missing"),
+        ("/v1/disconnect", r#"{"to":"a","close":1}"#, "close: must be true or false"),
+        ("/v1/batch", "{}", "batch: must be a list"),
+    ] {
+        let (status, text) = post(&admin, path, body).await;
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((status, answer["error"]["code"].as_str()), (400, Some("bad_request")), "{path} {body}");
+        assert!(answer["error"]["message"].as_str().unwrap().starts_with(told), "{path} {body}: {text}");
+    }
+    for (query, told) in [
+        ("namespace=x", "namespace: must begin with"),
+        ("limit=0", "limit: must be a number"),
+        ("limit=x", "limit: must be a number"),
+        ("rom=x", "rom: unknown parameter"),
+        ("room=x&room=y", "room: is given twice"),
+    ] {
+        let call = format!("GET /v1/sockets?{query}");
+        let (status, _, text) = ask(&admin, &call, &[("host", "localhost")]).await;
+        assert!(status == 400 && text.contains(told), "{query}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_done_in_order_and_one_bad_call_leaves_the_others() {
+    let (admin, _) = admin("null");
+    let body = r#"[{"join":{"to":"a","rooms":"b"}},{"emit":{"event":"e","to":1}},{"emit":{"to":"b"}},{"emit":{},"join":{}},
+        {"kick":{}},{"emit":{"event":"e","to":"b","ack_timeout":"1s"}},7,{"disconnect":{"to":"a"}}]"#;
+    let (status, text) = post(&admin, "/v1/batch", body).await;
+    let one_of = "call: must be an object with one of `emit`, `join`, `leave` and `disconnect`";
+    let expected = [
+        r#"{"sockets":5}"#.to_owned(),
+        r#"{"sockets":5}"#.to_owned(),
+        r#"{"error":{"code":"bad_request","message":"emit.event: is missing"}}"#.to_owned(),
+        format!(r#"{{"error":{{"code":"bad_request","message":"{one_of}"}}}}"#),
+        format!(r#"{{"error":{{"code":"bad_request","message":"{one_of}"}}}}"#),
+        r#"{"sockets":3,"acks":[{"socket":"a","args":[1.0]}],"missing":2}"#.to_owned(),
+        format!(r#"{{"error":{{"code":"bad_request","message":"{one_of}"}}}}"#),
+        r#"{"sockets":5}"#.to_owned(),
+    ];
+    assert_eq!((status, text), (200, format!("[{}]", expected.join(","))));
+    assert_eq!(post(&admin, "/v1/batch", "[]").await, (200, "[]".to_owned()));
+}
+
+#[tokio::test]
+async fn a_body_over_the_bound_is_refused() {
+    let (admin, _) = admin("max_body: 100B");
+    let call = |length: usize| format!(r#"{{"event":"e","to":"{}"}}"#, "x".repeat(length));
+    assert_eq!(post(&admin, "/v1/emit", &call(100 - call(0).len())).await.0, 200);
+    let (status, text) = post(&admin, "/v1/emit", &call(101 - call(0).len())).await;
+    assert!(status == 413 && text.contains("body_too_large"), "{text}");
+}
+
+#[tokio::test]
+async fn lists_come_in_pages() {
+    let (admin, _) = admin("null");
+    let (mut place, mut seen) = (String::new(), Vec::new());
+    loop {
+        let call = format!("GET /v1/rooms?namespace=&limit=2&after={place}");
+        let (_, _, text) = ask(&admin, &call, &[("host", "localhost")]).await;
+        let page: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(page["total"], 3);
+        seen.extend(page["rooms"].as_array().unwrap().iter().map(|room| room["room"].to_string()));
+        match page["next"].as_str() {
+            Some(next) => place = form_urlencoded::byte_serialize(next.as_bytes()).collect(),
+            None => break,
+        }
+    }
+    assert_eq!(seen, [r#""a""#, r#""b""#, r#""c""#]);
+    let (status, _, text) = ask(&admin, "GET /v1/sockets/nobody", &[("host", "localhost")]).await;
+    assert!(status == 404 && text.contains("no_socket"), "{text}");
+}
+
+#[tokio::test]
+async fn the_description_has_every_call_and_no_other() {
+    let (admin, _) = admin("null");
+    let (_, headers, text) = ask(&admin, "GET /openapi.json", &[("host", "localhost")]).await;
+    assert_eq!(headers["content-type"], "application/json");
+    let description: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let paths = description["paths"].as_object().unwrap();
+    let mut written: Vec<_> = paths
+        .iter()
+        .flat_map(|(path, calls)| {
+            calls.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+        })
+        .collect();
+    let mut served: Vec<_> = ROUTES
+        .iter()
+        .map(|route| format!("{} {}", route.method.as_str().to_lowercase(), route.path))
+        .collect();
+    written.sort();
+    served.sort();
+    assert_eq!(written, served);
 }

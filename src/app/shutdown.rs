@@ -1,15 +1,19 @@
 //! The orderly end: readiness off, a delay, no new connections, sockets closed in a spread, requests
-//! in flight finished; or at once, when a second signal comes.
+//! in flight finished; or at once, when a second signal comes. The admin API may begin it too.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::House;
 use super::compiled::Ending;
-use crate::admin::State;
+use crate::admin::{self, Progress, Readiness, State, Status};
+use crate::engineio::Engine;
 use crate::server::Drain;
+use crate::socketio::Hub;
 
 /// Least distance between two sockets' ends, where there are few: nobody gains by waiting.
 const STEP: Duration = Duration::from_millis(10);
@@ -34,18 +38,53 @@ pub(super) async fn signalled() {
     }
 }
 
-impl House {
-    /// Ends everything, in order, within `shutdown.delay` and `shutdown.grace`.
-    pub(super) async fn end(&self, drain: &Drain) {
+/// The orderly end of everything, within `shutdown.delay` and `shutdown.grace`. It comes once.
+pub(super) struct End {
+    times: ArcSwap<Ending>,
+    readiness: Readiness,
+    engine: Arc<Engine>,
+    hub: Arc<Hub>,
+    drain: Drain,
+    done: OnceCell<()>,
+}
+
+impl End {
+    /// Nothing has ended yet.
+    pub(super) fn new(times: Ending, readiness: Readiness, engine: Arc<Engine>, hub: Arc<Hub>) -> End {
+        let (times, drain, done) = (ArcSwap::from_pointee(times), Drain::default(), OnceCell::new());
+        End { times, readiness, engine, hub, drain, done }
+    }
+
+    /// Sets how long an end that has not begun may take.
+    pub(super) fn set_times(&self, times: Ending) {
+        self.times.store(Arc::new(times));
+    }
+
+    /// What ends the listeners' connections.
+    pub(super) fn drain(&self) -> Drain {
+        self.drain.clone()
+    }
+
+    /// Traffic may come.
+    pub(super) fn ready(&self) {
+        self.readiness.set(State::Ready);
+    }
+
+    /// Ends everything in order; whoever comes second waits for the end that goes on.
+    pub(super) async fn finish(&self) {
+        self.done.get_or_init(|| self.end()).await;
+    }
+
+    async fn end(&self) {
         self.readiness.set(State::Draining);
-        let Ending { delay, grace } = **self.ending.load();
+        let Ending { delay, grace } = **self.times.load();
         tracing::info!(?delay, ?grace, "ending");
         tokio::time::sleep(delay).await;
         let deadline = Instant::now() + grace;
-        drain.begin();
+        self.drain.begin();
         self.engine.refuse_handshakes();
         self.close_sessions(deadline).await;
-        let left = drain.wait(deadline.saturating_duration_since(Instant::now())).await;
+        let left = self.drain.wait(deadline.saturating_duration_since(Instant::now())).await;
         while self.hub.is_busy() && Instant::now() < deadline {
             tokio::time::sleep(LOOK).await;
         }
@@ -53,7 +92,6 @@ impl House {
             tracing::warn!(requests = left.serving, upgraded = left.upgraded, "the grace is over, cutting");
         }
     }
-
     /// Closes sessions one after another, so that their clients do not all come back at once.
     async fn close_sessions(&self, deadline: Instant) {
         let sessions = self.engine.all();
@@ -66,5 +104,20 @@ impl House {
             next += step.min(STEP);
             tokio::time::sleep_until(next).await;
         }
+    }
+}
+
+/// The end, as the admin API begins it.
+pub(super) struct Handle(pub(super) Arc<End>);
+
+impl admin::Ending for Handle {
+    fn begin(&self) -> Progress {
+        let end = Arc::clone(&self.0);
+        let status = if end.done.initialized() { Status::Drained } else { Status::Draining };
+        let progress = Progress { status, connections: end.drain.open(), sessions: end.engine.all().len() };
+        // Off before the answer: nobody who was told of the drain finds it ready.
+        end.readiness.set(State::Draining);
+        tokio::spawn(async move { end.finish().await });
+        progress
     }
 }

@@ -42,11 +42,12 @@ impl Effects {
                 (name.clone(), compiler.template(&format!("{key}.state.{name}"), value))
             });
         let state = state.collect();
-        let mut optional = |name: &str, tree: &Option<file::Tree>| {
-            tree.as_ref().map(|tree| compiler.template(&format!("{key}.{name}"), tree))
+        let mut rooms = |name: &str, tree: &Option<file::Tree>| {
+            tree.as_ref().map(|tree| compiler.rooms(&format!("{key}.{name}"), tree))
         };
-        let (leave, join) = (optional("leave", &rule.leave), optional("join", &rule.join));
-        let disconnect = optional("disconnect", &rule.disconnect);
+        let (leave, join) = (rooms("leave", &rule.leave), rooms("join", &rule.join));
+        let disconnect = rule.disconnect.as_ref();
+        let disconnect = disconnect.map(|tree| compiler.template(&format!("{key}.disconnect"), tree));
         let emit_key = |index: usize| match rule.emit.0.len() {
             1 => format!("{key}.emit"),
             _ => format!("{key}.emit[{index}]"),

@@ -36,7 +36,7 @@ impl Emit {
         };
         Emit {
             event: compiler.text(&format!("{key}.event"), &raw.event),
-            to: raw.to.as_ref().map(|to| compiler.template(&format!("{key}.to"), to)),
+            to: raw.to.as_ref().map(|to| compiler.rooms(&format!("{key}.to"), to)),
             except: raw.except.as_ref().map(|except| compiler.template(&format!("{key}.except"), except)),
             everyone: raw.everyone,
             args,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::json::Json;
 
 use super::actions::{Result, invalid, rooms};
+use super::object;
 use super::template::{elements, members, string};
 
 /// The fields of an object that are not read yet.
@@ -57,6 +58,20 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn rooms(&mut self, key: &str) -> Result<Vec<Arc<str>>> {
         self.take(key).map_or_else(|| Ok(Vec::new()), |json| rooms(&self.at(key), &json))
+    }
+
+    /// Rooms to leave out: null and an empty text are nobody.
+    pub(crate) fn except(&mut self) -> Result<Vec<Arc<str>>> {
+        let Some(json) = self.take("except") else { return Ok(Vec::new()) };
+        let nobody = |json: &Json| matches!(json.as_str(), "null" | "\"\"");
+        match elements(&json) {
+            None if nobody(&json) => Ok(Vec::new()),
+            None => rooms(&self.at("except"), &json),
+            Some(mut list) => {
+                list.retain(|item| !nobody(item));
+                rooms(&self.at("except"), &object::list(&list))
+            }
+        }
     }
 
     pub(crate) fn namespace(&mut self) -> Result<Option<Arc<str>>> {

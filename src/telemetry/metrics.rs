@@ -84,6 +84,9 @@ metrics! {
     /// Responses that a tap matched, by tap (its `on`) and result.
     pub fn tap[tap, result]() = counter("frontroom_taps_total").increment(1);
 
+    /// Calls of the admin listener, by path (as it is documented) and status.
+    pub fn admin_call[path, status]() = counter("frontroom_admin_calls_total").increment(1);
+
     /// Actions that responses said in `Frontroom-Actions`, by result: done, bad, refused, no_socket.
     pub fn header_actions[result]() = counter("frontroom_header_actions_total").increment(1);
 

@@ -12,6 +12,21 @@ pub struct Seen {
     pub body: String,
 }
 
+impl Seen {
+    /// The values of a header.
+    pub fn header(&self, name: &str) -> Vec<&str> {
+        let named = self.headers.iter().filter_map(|line| line.split_once(": "));
+        named.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+    }
+}
+
+/// A whole response. Headers are lines.
+pub fn answer(status: u16, headers: &[&str], body: &[u8]) -> Vec<u8> {
+    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let head = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
 /// Status and JSON body.
 pub type Reply = (u16, String);
 
@@ -26,6 +41,14 @@ pub struct Backend {
 impl Backend {
     /// Answers `METHOD /path` and the body with what `reply` says.
     pub fn start(reply: impl Fn(&str, &str) -> Reply + Send + Sync + 'static) -> Backend {
+        Backend::raw(move |seen| {
+            let (status, json) = reply(&seen.line, &seen.body);
+            answer(status, &["Content-Type: application/json"], json.as_bytes())
+        })
+    }
+
+    /// Answers with the bytes that `reply` makes; see [`answer`].
+    pub fn raw(reply: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static) -> Backend {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("its address"));
         let backend = Backend { url, seen: Arc::default() };
@@ -50,11 +73,7 @@ impl Backend {
     }
 }
 
-fn exchange(
-    mut stream: &TcpStream,
-    seen: &Mutex<Vec<Seen>>,
-    reply: &dyn Fn(&str, &str) -> Reply,
-) -> Option<()> {
+fn exchange(mut stream: &TcpStream, seen: &Mutex<Vec<Seen>>, reply: &dyn Fn(&Seen) -> Vec<u8>) -> Option<()> {
     let mut reader = BufReader::with_capacity(1, stream);
     let mut lines = Vec::new();
     loop {
@@ -75,10 +94,8 @@ fn exchange(
     reader.read_exact(&mut body).ok()?;
     let body = String::from_utf8_lossy(&body).into_owned();
     let line = lines.remove(0).trim_end_matches(" HTTP/1.1").to_owned();
-    let (status, json) = reply(&line, &body);
-    seen.lock().expect("nobody panicked").push(Seen { line, headers: lines, body });
-    let length = json.len();
-    let head =
-        format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
-    stream.write_all(format!("{head}{json}").as_bytes()).ok()
+    let request = Seen { line, headers: lines, body };
+    let answer = reply(&request);
+    seen.lock().expect("nobody panicked").push(request);
+    stream.write_all(&answer).ok()
 }

@@ -76,6 +76,13 @@ impl Gateway {
         value.map_or(0, |value| value.parse::<f64>().expect("a number") as u64)
     }
 
+    /// Makes a call of the admin API.
+    pub fn call(&self, method: &str, path: &str, body: &str) -> (u16, serde_json::Value) {
+        let headers = ["Authorization: Bearer test"];
+        let answer = super::http::request(&self.admin, method, path, &headers, body.as_bytes());
+        (answer.status, serde_json::from_slice(&answer.body).unwrap_or_default())
+    }
+
     /// How often a bound was reached.
     pub fn refused(&self, key: &str) -> u64 {
         self.metric(&format!("frontroom_refused_total{{limit=\"{key}\"}}"))
@@ -108,6 +115,11 @@ impl Gateway {
     /// How often the config was read again with this result.
     pub fn reloads(&self, result: &str) -> u64 {
         self.metric(&format!("frontroom_config_reloads_total{{result=\"{result}\"}}"))
+    }
+
+    /// Waits for the process to end, at most ten seconds; its exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        super::eventually("the end of the process", || self.child.try_wait().expect("a child")).code()
     }
 
     /// Sends SIGTERM.

@@ -39,6 +39,16 @@ impl WebSocket {
         WebSocket::join(http::connect(address)).0
     }
 
+    /// Joins another namespace; the socket's id there.
+    pub fn enter(&mut self, namespace: &str) -> String {
+        self.send(&format!("40{namespace},"));
+        let connected = self.text();
+        let id = connected
+            .strip_prefix(&format!("40{namespace},{{\"sid\":\""))
+            .and_then(|rest| rest.split('"').next());
+        id.unwrap_or_else(|| panic!("not connected: {connected}")).to_owned()
+    }
+
     /// The same on a connection, with the socket's id.
     pub fn join(stream: TcpStream) -> (WebSocket, String) {
         let mut socket = WebSocket::open_on(stream, "/socket.io/?EIO=4&transport=websocket");

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::value::Size;
+
 /// The admin listener.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -11,4 +13,6 @@ pub struct Admin {
     pub listen: Option<String>,
     /// Bearer token; must be set beyond loopback.
     pub token: Option<String>,
+    /// Largest body of a call. Default 1MB.
+    pub max_body: Option<Size>,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::config::value;
 use crate::json::Json;
 use crate::rules::fields::Fields;
+use crate::rules::template::{elements, members};
 use crate::socketio::{Command, Target};
 
 use super::{Emission, Here, Result, invalid};
@@ -56,6 +57,9 @@ impl Call {
     /// # Errors
     /// Names the field that is missing, unknown or wrong.
     pub fn parse(verb: Verb, field: &str, json: &Json) -> Result<Call> {
+        if field.is_empty() && members(json).is_none() {
+            return invalid("body", "must be an object");
+        }
         let mut fields = Fields::read(field, json)?;
         let call = match verb {
             Verb::Emit => Call::emit(&mut fields)?,
@@ -64,6 +68,27 @@ impl Call {
         };
         fields.finish()?;
         Ok(call)
+    }
+
+    /// Reads a list of them, each `{"emit": {..}}` or its like. What is wrong with one stands in its
+    /// place.
+    ///
+    /// # Errors
+    /// When it is no list.
+    pub fn parse_all(json: &Json) -> Result<Vec<Result<Call>>> {
+        match elements(json) {
+            Some(list) => Ok(list.iter().map(Call::entry).collect()),
+            None => invalid("batch", "must be a list of calls"),
+        }
+    }
+
+    fn entry(json: &Json) -> Result<Call> {
+        let entry = members(json).filter(|keys| keys.len() == 1).and_then(|mut keys| keys.pop());
+        let verb = |name: &str| Verb::ALL.into_iter().find(|verb| verb.as_str() == name);
+        match entry.and_then(|(name, body)| Some((verb(&name)?, body))) {
+            Some((verb, body)) => Call::parse(verb, verb.as_str(), &body),
+            None => invalid("call", "must be an object with one of `emit`, `join`, `leave` and `disconnect`"),
+        }
     }
 
     fn emit(fields: &mut Fields<'_>) -> Result<Call> {
@@ -78,11 +103,8 @@ impl Call {
 
     fn movement(verb: Verb, fields: &mut Fields<'_>) -> Result<Call> {
         let to = fields.required("to")?;
-        let target = Target {
-            rooms: super::rooms(&fields.at("to"), &to)?,
-            except: fields.rooms("except")?,
-            everyone: false,
-        };
+        let target =
+            Target { rooms: super::rooms(&fields.at("to"), &to)?, except: fields.except()?, everyone: false };
         let namespace = namespace(fields)?;
         let rooms = fields.required("rooms")?;
         let rooms = super::rooms(&fields.at("rooms"), &rooms)?;
@@ -102,7 +124,7 @@ impl Call {
             None if everyone => Vec::new(),
             None => return invalid(&fields.at("to"), "is missing; write the rooms, or `everyone: true`"),
         };
-        let target = Target { rooms, except: fields.rooms("except")?, everyone };
+        let target = Target { rooms, except: fields.except()?, everyone };
         let (namespace, close) = (namespace(fields)?, fields.flag("close")?);
         Ok(Call { command: Command::Disconnect { namespace, target, close }, ack_timeout: None })
     }

@@ -62,7 +62,7 @@ impl Emission {
             event: event_name(&fields.at("event"), &event)?,
             args: fields.args()?.unwrap_or_default(),
             to: fields.take("to").map(|to| rooms(&fields.at("to"), &to)).transpose()?,
-            except: fields.rooms("except")?,
+            except: fields.except()?,
             everyone: fields.flag("everyone")?,
             namespace: fields.namespace()?,
             volatile: fields.flag("volatile")?,

@@ -24,10 +24,13 @@ impl Selection {
         to: Option<&file::Tree>,
         except: Option<&file::Tree>,
     ) -> Selection {
-        if to.is_none() {
-            compiler.problems.add(key, "no `to`", "the rooms whose sockets are meant");
-        }
-        let to = compiler.template(&format!("{key}.to"), to.unwrap_or(&file::Tree::Null));
+        let to = match to {
+            Some(to) => compiler.rooms(&format!("{key}.to"), to),
+            None => {
+                compiler.problems.add(key, "no `to`", "the rooms whose sockets are meant");
+                Template::List(Vec::new())
+            }
+        };
         let except = except.map(|except| compiler.template(&format!("{key}.except"), except));
         Selection { to, except, rooms: None, close: false }
     }
@@ -36,7 +39,7 @@ impl Selection {
         if raw.rooms.is_none() {
             compiler.problems.add(key, "no `rooms`", "the rooms to join or leave");
         }
-        let rooms = raw.rooms.as_ref().map(|rooms| compiler.template(&format!("{key}.rooms"), rooms));
+        let rooms = raw.rooms.as_ref().map(|rooms| compiler.rooms(&format!("{key}.rooms"), rooms));
         Selection { rooms, ..Selection::compile(compiler, key, raw.to.as_ref(), raw.except.as_ref()) }
     }
 

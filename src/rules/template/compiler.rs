@@ -51,6 +51,26 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// Compiles one or several rooms. What can never name one is a problem.
+    pub(crate) fn rooms(&mut self, key: &str, tree: &Tree) -> Template {
+        match tree {
+            Tree::Array(list) => {
+                for (index, item) in list.iter().enumerate() {
+                    self.room(&format!("{key}[{index}]"), item);
+                }
+            }
+            one => self.room(key, one),
+        }
+        self.template(key, tree)
+    }
+
+    fn room(&mut self, key: &str, tree: &Tree) {
+        let is_template = matches!(tree, Tree::String(text) if text::is_template(text));
+        if !is_template && let Err(error) = super::room(&Json::from_value(tree)) {
+            self.problems.add(key, error.to_string(), "a room's name: a text, a number or a template");
+        }
+    }
+
     fn scalar(&mut self, key: &str, text: &str) -> Template {
         // As in Jinja, the newline that a YAML block leaves at the end does not count.
         let text = text.strip_suffix('\n').unwrap_or(text);
