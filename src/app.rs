@@ -16,9 +16,10 @@ use crate::config::{self, Report};
 use crate::credentials::Credentials;
 use crate::demo as shop;
 use crate::engineio::Engine;
+use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::rules::Rulebook;
-use crate::server::{self, Drain, Handler, Listener, Peer, Workers};
+use crate::server::{self, Crowd, Handler, Listener, Peer, Terms, Workers};
 use crate::socketio::{Door, Hub};
 use crate::telemetry::metrics::Metrics;
 use crate::types;
@@ -27,9 +28,8 @@ pub use crate::types::Format;
 mod compiled;
 mod reload;
 mod shutdown;
-mod watch;
 
-use compiled::{Compiled, compile};
+use compiled::{Compiled, compile, compile_to_run};
 use reload::Source;
 use shutdown::{End, Handle};
 
@@ -39,7 +39,7 @@ const BAD_CONFIG: u8 = 2;
 /// Runs the gateway until it is told to end.
 pub fn run(config: &Path, workers: usize) -> ExitCode {
     let text = config::text(config);
-    match compile(text.clone().and_then(|text| config::load_from(&text, config))) {
+    match compile_to_run(text.clone().and_then(|text| config::load_from(&text, config))) {
         Ok(compiled) => {
             let source = Source::new(config, text.ok(), &compiled);
             serve(compiled, Some(source), workers, |_| String::new(), std::future::pending())
@@ -111,20 +111,23 @@ fn fail(message: &str) -> ExitCode {
 
 /// Serves until a signal comes. `beside` runs along; `greeting` is printed once all is ready.
 fn serve(
-    compiled: Compiled,
+    mut compiled: Compiled,
     source: Option<Source>,
     workers: usize,
     greeting: impl FnOnce(std::net::SocketAddr) -> String,
     beside: impl Future<Output = ()> + Send + 'static,
 ) -> ExitCode {
     compiled.logs.init();
+    tell_bearable(&compiled);
     let metrics = Metrics::install();
     let mut listeners = Vec::new();
-    for address in &compiled.listen {
-        match Listener::bind(address) {
+    let mut handles = Vec::new();
+    for (address, terms) in std::mem::take(&mut compiled.listen) {
+        match Listener::bind(&address) {
             Ok(listener) => listeners.push(listener),
             Err(error) => return fail(&format!("cannot listen on {address}: {error}")),
         }
+        handles.push((address, server::Handle::new(terms)));
     }
     let admin = match Listener::bind(&compiled.admin.listen) {
         Ok(listener) => Some(listener),
@@ -148,8 +151,8 @@ fn serve(
         tokio::spawn(beside);
         tokio::spawn(metrics.clone().upkeep());
         let first = listeners.first().map(Listener::local_addr);
-        for listener in &listeners {
-            println!("frontroom listening on http://{}", listener.local_addr());
+        for (listener, (_, handle)) in listeners.iter().zip(&handles) {
+            println!("frontroom listening on {}://{}", handle.load().scheme(), listener.local_addr());
         }
         if let Some(admin) = &admin {
             println!("admin on http://{}", admin.local_addr());
@@ -157,15 +160,25 @@ fn serve(
         if let Some(first) = first {
             print!("{}", greeting(first));
         }
-        House::build(compiled, metrics).live(listeners, admin, &workers, source.map(Arc::new)).await
+        House::build(compiled, handles, metrics).live(listeners, admin, &workers, source.map(Arc::new)).await
     });
     workers.stop();
     code
 }
 
 impl Handler for Admin {
-    async fn call(self: Arc<Self>, request: Request<Body>, _: Peer) -> Response<Body> {
-        self.handle(request).await
+    async fn call(self: Arc<Self>, request: Request<Body>, peer: Peer) -> Response<Body> {
+        match peer.refused {
+            Some(refused) => Fault::from(refused).into_response(""),
+            None => self.handle(request).await,
+        }
+    }
+}
+
+/// Logs what is wrong with a config that runs all the same.
+fn tell_bearable(compiled: &Compiled) {
+    for problem in &compiled.bearable {
+        tracing::error!("{problem}");
     }
 }
 
@@ -175,14 +188,15 @@ struct House {
     admin: Arc<Admin>,
     engine: Arc<Engine>,
     hub: Arc<Hub>,
-    server: server::Options,
+    /// The listeners' terms, by the address as it is written.
+    listeners: Vec<(String, server::Handle)>,
     credentials: ArcSwap<Credentials>,
     rulebook: Arc<Rulebook>,
     end: Arc<End>,
 }
 
 impl House {
-    fn build(compiled: Compiled, metrics: Metrics) -> House {
+    fn build(compiled: Compiled, listeners: Vec<(String, server::Handle)>, metrics: Metrics) -> House {
         let rulebook = Arc::new(Rulebook::new(compiled.rules));
         let hub = Arc::new(Hub::new(rulebook.clone(), compiled.limits));
         hub.set_recovery(&compiled.recovery);
@@ -196,7 +210,7 @@ impl House {
             admin: Arc::new(Admin::new(&compiled.admin, readiness, metrics, hub.clone(), drain)),
             engine,
             hub,
-            server: compiled.server,
+            listeners,
             credentials: ArcSwap::new(compiled.credentials),
             rulebook,
             end,
@@ -206,6 +220,12 @@ impl House {
     /// Swaps everything that may change while it runs. Connections, sessions and rooms stay.
     fn put_in_force(&self, compiled: Compiled) {
         compiled.logs.apply();
+        tell_bearable(&compiled);
+        for (address, terms) in compiled.listen {
+            if let Some((_, handle)) = self.listeners.iter().find(|(bound, _)| *bound == address) {
+                handle.set(terms);
+            }
+        }
         compiled.credentials.adopt(&self.credentials.load());
         compiled.credentials.start();
         self.credentials.store(compiled.credentials);
@@ -225,16 +245,19 @@ impl House {
         workers: &Workers,
         source: Option<Arc<Source>>,
     ) -> ExitCode {
-        let drain = self.end.drain();
-        let serving = listeners
-            .into_iter()
-            .map(|listener| listener.run(self.gateway.clone(), self.server.clone(), workers, drain.clone()));
+        let (drain, crowd) = (self.end.drain(), Crowd::default());
+        let handles: Vec<_> = self.listeners.iter().map(|(_, handle)| handle.clone()).collect();
+        let serving = listeners.into_iter().zip(&handles).map(|(listener, handle)| {
+            listener.run(self.gateway.clone(), handle.clone(), workers, (drain.clone(), crowd.clone()))
+        });
         let serving = futures_util::future::join_all(serving);
         // Stays open to the very end, so that health can be asked for while the rest drains.
         let admin = async {
             match admin {
                 Some(listener) => {
-                    listener.run(self.admin.clone(), self.server.clone(), workers, Drain::default()).await
+                    // Bounds on clients do not keep out who looks after them.
+                    let terms = server::Handle::new(Terms::plain(server::Options::default()));
+                    listener.run(self.admin.clone(), terms, workers, Default::default()).await
                 }
                 None => std::future::pending().await,
             }
@@ -246,6 +269,7 @@ impl House {
                 None => std::future::pending().await,
             }
         };
+        tokio::spawn(server::keep_fresh(handles.clone()));
         let ending = async {
             tokio::select! {
                 () = shutdown::signalled() => {}

@@ -25,3 +25,4 @@ pub mod socketio;
 pub mod telemetry;
 pub mod types;
 pub mod upstream;
+pub mod watch;

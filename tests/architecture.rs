@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Open to every module of the table below.
-const OPEN: &[&str] = &["config", "telemetry", "fault", "json", "body", "headers"];
+const OPEN: &[&str] = &["config", "telemetry", "fault", "json", "body", "headers", "watch"];
 
 /// The open modules themselves, and `cors`: what each may import, and nothing else.
 const CLOSED: &[(&str, &[&str])] = &[
     ("json", &[]),
+    ("watch", &[]),
     ("body", &[]),
     ("config", &["body", "json"]),
     ("fault", &["body", "json"]),

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use frontroom::app;
 use frontroom::config::{self, Problems, Report};
@@ -23,9 +24,27 @@ fn variable(name: &str) -> Option<String> {
         "DIGITS" => "0123456",
         "ADMIN_TOKEN" | "HOOK_SECRET" | "JWT_SECRET" => "secret",
         "EMPTY" => "",
+        "TLS_DIR" => return Some(tls_folder().display().to_string()),
         _ => return None,
     };
     Some(value.to_owned())
+}
+
+/// A folder with a certificate, its key, and an authority of clients.
+fn tls_folder() -> &'static Path {
+    static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        for (name, text) in [
+            ("tls.crt", made.cert.pem()),
+            ("tls.key", made.signing_key.serialize_pem()),
+            ("ca.crt", made.cert.pem()),
+        ] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    });
+    FOLDER.path()
 }
 
 /// From a config's text to what is wrong with it: everything that `check` would say.
@@ -176,7 +195,10 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
     let [_, full] = example();
     let file = load(&full).unwrap();
     let socketio = &file.socketio;
-    assert_eq!(file.listen.unwrap().0[0].address, defaults::LISTEN);
+    let listen = file.listen.unwrap().0;
+    assert_eq!(listen[0].address, defaults::LISTEN);
+    assert_eq!(listen[1].tls.as_ref().unwrap().min_version, config::file::MinVersion::default());
+    assert!(!listen[1].proxy_protocol);
     let api = &file.upstreams["api"];
     assert_eq!(api.connect_timeout.unwrap().0, defaults::UPSTREAM_CONNECT_TIMEOUT);
     assert_eq!(api.response_timeout.unwrap().0, defaults::UPSTREAM_RESPONSE_TIMEOUT);
@@ -219,6 +241,10 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
     assert_eq!(file.hooks.timeout.unwrap().0, defaults::HOOK_TIMEOUT);
     assert_eq!(file.admin.unwrap().listen.as_deref(), Some(defaults::ADMIN_LISTEN));
     assert_eq!(file.limits.connections, Some(defaults::LIMIT_CONNECTIONS));
+    assert_eq!(file.limits.connections_per_ip, Some(defaults::LIMIT_CONNECTIONS_PER_IP));
+    let rate = defaults::LIMIT_REQUESTS_PER_SECOND_PER_IP;
+    assert_eq!(file.limits.requests_per_second_per_ip, Some(rate));
+    assert_eq!(file.limits.tls_handshakes, Some(defaults::LIMIT_TLS_HANDSHAKES));
     assert_eq!(file.limits.header_bytes.unwrap().0, defaults::LIMIT_HEADER_BYTES);
     assert_eq!(file.limits.header_timeout.unwrap().0, defaults::LIMIT_HEADER_TIMEOUT);
     assert_eq!(file.limits.body_timeout.unwrap().0, defaults::LIMIT_BODY_TIMEOUT);

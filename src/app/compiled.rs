@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admin::Settings;
-use crate::config::{self, Problems, Report, defaults, file};
+use crate::config::{self, Problem, Problems, Report, defaults, file};
 use crate::credentials::Credentials;
 use crate::engineio::Options;
 use crate::gateway::{Routes, Snapshot};
 use crate::rules::Rules;
-use crate::server::{self, Listener};
+use crate::server::Terms;
 use crate::socketio::{Limits, Recovery};
 use crate::telemetry::logs::Logs;
 
 /// A whole config, compiled by the same builders for `check`, start and reload.
 pub(super) struct Compiled {
-    pub(super) listen: Vec<String>,
-    pub(super) server: server::Options,
+    /// Addresses as they are written, and the terms on which connections are taken there.
+    pub(super) listen: Vec<(String, Terms)>,
     pub(super) admin: Settings,
     /// Whether the file says where the admin listener is. If not, a port in use is not fatal.
     pub(super) admin_written: bool,
@@ -31,6 +31,8 @@ pub(super) struct Compiled {
     /// Whether a changed file is read again by itself.
     pub(super) auto_reload: bool,
     pub(super) fixed: Fixed,
+    /// Problems to run with.
+    pub(super) bearable: Vec<Problem>,
 }
 
 /// How long the end may take.
@@ -48,9 +50,11 @@ pub(super) struct Fixed(Vec<(&'static str, String)>);
 
 impl Fixed {
     fn of(file: &file::File) -> Fixed {
+        let addresses: Vec<_> =
+            file.listen.iter().flat_map(|list| &list.0).map(|listen| &listen.address).collect();
         let admin = file.admin.as_ref().and_then(|admin| admin.listen.as_ref());
         Fixed(vec![
-            ("listen", format!("{:?}", file.listen)),
+            ("listen", format!("{addresses:?}")),
             ("admin.listen", format!("{admin:?}")),
             ("log.format", format!("{:?}", file.log.format)),
         ])
@@ -70,8 +74,7 @@ impl Compiled {
         let rules = Rules::build(file, credentials.clone(), routes.upstreams(), routes.clone(), problems);
         let snapshot = Snapshot::build(file, routes, credentials.clone(), rules.taps().clone(), problems);
         Compiled {
-            listen: listen_addresses(file, problems),
-            server: server::Options::build(&file.limits, problems),
+            listen: Terms::build(file, problems),
             admin: Settings::build(file.admin.as_ref(), problems),
             admin_written: file.admin.as_ref().is_some_and(|admin| admin.listen.is_some()),
             logs: Logs::build(&file.log, problems),
@@ -87,22 +90,12 @@ impl Compiled {
             },
             auto_reload: file.reload.auto.unwrap_or(defaults::RELOAD_AUTO),
             fixed: Fixed::of(file),
+            bearable: Vec::new(),
         }
     }
 }
 
-fn listen_addresses(file: &file::File, problems: &mut Problems) -> Vec<String> {
-    let Some(list) = &file.listen else { return vec![defaults::LISTEN.to_owned()] };
-    let addresses: Vec<_> = list.0.iter().map(|listen| listen.address.clone()).collect();
-    for (index, address) in addresses.iter().enumerate().filter(|(_, address)| !Listener::is_address(address))
-    {
-        let wrong = format!("`{address}` is not an address");
-        problems.add(format!("listen[{index}]"), wrong, "write HOST:PORT, such as 0.0.0.0:4000");
-    }
-    addresses
-}
-
-/// Compiles a file that was read, unless something is wrong with it.
+/// Compiles a file that was read, unless something is wrong with it: for `check`, anything at all.
 pub(super) fn compile(loaded: Result<config::Loaded, Report>) -> Result<Compiled, Report> {
     with_file(loaded).map(|(compiled, _)| compiled)
 }
@@ -113,4 +106,13 @@ pub(super) fn with_file(loaded: Result<config::Loaded, Report>) -> Result<(Compi
     let mut problems = Problems::default();
     let compiled = Compiled::build(loaded.file(), &mut problems);
     loaded.judge(problems).map(|file| (compiled, file))
+}
+
+/// The same to run with: some problems are for the log alone.
+pub(super) fn compile_to_run(loaded: Result<config::Loaded, Report>) -> Result<Compiled, Report> {
+    let loaded = loaded?;
+    let mut problems = Problems::default();
+    let compiled = Compiled::build(loaded.file(), &mut problems);
+    let bearable = problems.take_bearable();
+    loaded.judge(problems).map(|_| Compiled { bearable, ..compiled })
 }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::House;
-use super::compiled::{Compiled, Fixed, compile};
-use super::watch::Watch;
+use super::compiled::{Compiled, Fixed, compile_to_run};
 use crate::config::{self, Report};
 use crate::telemetry::metrics;
+use crate::watch::Watch;
 
 /// The file that may change, and what of it is in force.
 pub(super) struct Source {
@@ -18,7 +18,8 @@ pub(super) struct Source {
 }
 
 struct Running {
-    text: Option<String>,
+    /// As it was last read, whether it was taken or refused.
+    seen: Option<String>,
     auto: bool,
     fixed: Fixed,
 }
@@ -46,7 +47,7 @@ enum Outcome {
 impl Source {
     /// The file at `path`, of which `compiled` is in force.
     pub(super) fn new(path: &Path, text: Option<String>, compiled: &Compiled) -> Source {
-        let running = Running { text, auto: compiled.auto_reload, fixed: compiled.fixed.clone() };
+        let running = Running { seen: text, auto: compiled.auto_reload, fixed: compiled.fixed.clone() };
         Source { path: path.to_owned(), running: Mutex::new(running) }
     }
 }
@@ -58,22 +59,15 @@ impl House {
             tracing::error!("SIGHUP cannot be waited for; the config stays as it is");
             return std::future::pending().await;
         };
-        let mut watch = Watch::begin(&source.path)
-            .inspect_err(
-                |error| tracing::warn!(%error, "the config file cannot be watched; SIGHUP reads it again"),
-            )
-            .ok();
+        let file = [source.path.clone()];
+        let mut watch = Watch::new(&file);
         loop {
-            let noticed = async {
-                match &mut watch {
-                    Some(watch) => watch.changed().await,
-                    None => std::future::pending().await,
-                }
-            };
             let why = tokio::select! {
                 _ = hangup.recv() => Why::Asked,
-                () = noticed => Why::Noticed,
+                () = watch.changed() => Why::Noticed,
             };
+            // First the watch, then the look: what changes between the two is seen.
+            watch = Watch::new(&file);
             self.reload(source, why).await;
         }
     }
@@ -88,7 +82,7 @@ impl House {
         };
         let outcome = match compiled {
             Ok(None) => Outcome::Unchanged,
-            Ok(Some((text, compiled))) => Outcome::Reloaded(self.swap(source, text, *compiled)),
+            Ok(Some(compiled)) => Outcome::Reloaded(self.swap(source, *compiled)),
             Err(report) => {
                 for line in report.to_string().lines() {
                     tracing::error!("{line}");
@@ -100,10 +94,9 @@ impl House {
     }
 
     /// Puts a compiled config in force; the keys that wait for a restart.
-    fn swap(&self, source: &Source, text: String, compiled: Compiled) -> Vec<&'static str> {
+    fn swap(&self, source: &Source, compiled: Compiled) -> Vec<&'static str> {
         let waiting = {
             let mut running = source.running.lock().unwrap_or_else(PoisonError::into_inner);
-            running.text = Some(text);
             running.auto = compiled.auto_reload;
             running.fixed.differing(&compiled.fixed)
         };
@@ -114,17 +107,18 @@ impl House {
 
 impl Source {
     /// The file as it is now; `None` if there is nothing to do.
-    fn compile(&self, why: Why) -> Result<Option<(String, Box<Compiled>)>, Report> {
+    fn compile(&self, why: Why) -> Result<Option<Box<Compiled>>, Report> {
         let text = config::text(&self.path);
-        if why == Why::Noticed {
-            let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            if !running.auto || text.as_ref().is_ok_and(|text| running.text.as_ref() == Some(text)) {
+        let seen = text.as_ref().ok().cloned();
+        {
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            if why == Why::Noticed && (!running.auto || seen.is_some() && running.seen == seen) {
                 return Ok(None);
             }
+            running.seen = seen;
         }
-        let text = text?;
-        let compiled = compile(config::load_from(&text, &self.path))?;
-        Ok(Some((text, Box::new(compiled))))
+        let compiled = compile_to_run(config::load_from(&text?, &self.path))?;
+        Ok(Some(Box::new(compiled)))
     }
 }
 

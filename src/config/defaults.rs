@@ -102,6 +102,12 @@ pub const ADMIN_MAX_BODY: u64 = 1_000_000;
 
 /// `limits.connections`; 0 sets no bound of our own.
 pub const LIMIT_CONNECTIONS: usize = 0;
+/// `limits.connections_per_ip`; 0 sets no bound: behind a proxy or a NAT many share an address.
+pub const LIMIT_CONNECTIONS_PER_IP: usize = 0;
+/// `limits.requests_per_second_per_ip`; 0 sets no bound.
+pub const LIMIT_REQUESTS_PER_SECOND_PER_IP: u32 = 0;
+/// `limits.tls_handshakes`.
+pub const LIMIT_TLS_HANDSHAKES: usize = 1_000;
 /// `limits.header_bytes`, in bytes.
 pub const LIMIT_HEADER_BYTES: u64 = 32_000;
 /// `limits.header_timeout`.

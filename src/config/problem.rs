@@ -21,21 +21,41 @@ impl fmt::Display for Problem {
 
 /// Collects problems, so that all are told at once.
 #[derive(Debug, Default)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    found: Vec<Problem>,
+    /// Those that do not keep from running.
+    bearable: Vec<Problem>,
+}
 
 impl Problems {
     /// Notes a problem of the key at the dotted path `key`.
     pub fn add(&mut self, key: impl Into<String>, wrong: impl Into<String>, right: impl Into<String>) {
-        self.0.push(Problem { key: key.into(), wrong: wrong.into(), right: right.into() });
+        self.found.push(Problem { key: key.into(), wrong: wrong.into(), right: right.into() });
+    }
+
+    /// Notes a problem that `check` refuses, but that must not keep a gateway from starting: what worked
+    /// yesterday, such as a certificate that has expired, would take everything else down with it.
+    pub fn add_bearable(
+        &mut self,
+        key: impl Into<String>,
+        wrong: impl Into<String>,
+        right: impl Into<String>,
+    ) {
+        self.bearable.push(Problem { key: key.into(), wrong: wrong.into(), right: right.into() });
+    }
+
+    /// Takes out the problems that do not keep from running.
+    pub fn take_bearable(&mut self) -> Vec<Problem> {
+        std::mem::take(&mut self.bearable)
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty() && self.bearable.is_empty()
     }
 
     /// The problems, in the order they were found.
     pub fn into_vec(self) -> Vec<Problem> {
-        self.0
+        self.found.into_iter().chain(self.bearable).collect()
     }
 }

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 
-use super::file::{AllowOrigin, Listen, Request};
+use super::file::{AllowOrigin, Listen, ListenTls, Request};
 use super::value::{Duration, Spelling};
 
 /// A type with a short form and a long one.
@@ -28,6 +28,13 @@ struct ListenLong {
     /// `HOST:PORT`.
     #[serde(default)]
     address: String,
+    /// TLS, if it is ended here.
+    #[serde(default)]
+    tls: Option<ListenTls>,
+    /// Whether connections begin with a PROXY protocol header (version 1 or 2), from peers in
+    /// `trusted_proxies` alone. Default false.
+    #[serde(default)]
+    proxy_protocol: bool,
 }
 
 impl Short for Listen {
@@ -35,11 +42,12 @@ impl Short for Listen {
     const NAME: &'static str = "Listen";
 
     fn short(text: &str) -> Result<Self, String> {
-        Ok(Listen { address: text.to_owned() })
+        Ok(Listen { address: text.to_owned(), ..Listen::default() })
     }
 
     fn long(long: ListenLong) -> Self {
-        Listen { address: long.address }
+        let ListenLong { address, tls, proxy_protocol } = long;
+        Listen { address, tls, proxy_protocol }
     }
 }
 

@@ -97,6 +97,17 @@ pub(super) fn crowded(crowded: Crowded) -> Response<Body> {
     response
 }
 
+/// Refuses a request of a client that makes too many.
+pub fn too_many_requests() -> Response<Body> {
+    let mut response = respond(
+        StatusCode::TOO_MANY_REQUESTS,
+        "application/json",
+        r#"{"code":3,"message":"Too many requests from this address"}"#,
+    );
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
 /// An answer without a body.
 pub(super) fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::Empty);

@@ -24,7 +24,7 @@ mod session;
 mod websocket;
 mod wire;
 
-pub use answer::{Refusal, refuse, refuse_websocket};
+pub use answer::{Refusal, refuse, refuse_websocket, too_many_requests};
 pub use dialect::Protocol;
 pub use engine::{Application, Caller, Engine, is_websocket};
 pub use frame::Frame;

@@ -1,6 +1,6 @@
 //! The sessions of this node by id, bounded in all and by address.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dashmap::DashMap;
 
 use super::session::Session;
+use crate::headers::network;
 use crate::telemetry::metrics;
 
 /// The sessions of this node by id.
@@ -86,14 +87,6 @@ impl Registry {
 
     pub(super) fn all(&self) -> Vec<Arc<Session>> {
         self.sessions.iter().map(|entry| entry.value().clone()).collect()
-    }
-}
-
-/// What counts as one address: a /64 of IPv6, which is what one customer gets (RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-        address => address,
     }
 }
 

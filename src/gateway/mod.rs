@@ -3,6 +3,7 @@
 
 mod finish;
 pub mod identify;
+mod rate;
 pub mod route;
 mod snapshot;
 
@@ -11,11 +12,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use http::header::{HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
 
 use crate::body::Body;
 use crate::cors::{Admission, Decision, Verdict};
-use crate::engineio::{Engine, Refusal, is_websocket, refuse, refuse_websocket};
+use crate::engineio::{Engine, Refusal, is_websocket, refuse, refuse_websocket, too_many_requests};
 use crate::fault::Fault;
 use crate::headers::Said;
 use crate::proxy;
@@ -26,6 +28,7 @@ use crate::telemetry::metrics;
 
 use finish::Finish;
 use identify::Identity;
+use rate::Rates;
 pub use snapshot::{Routes, Snapshot};
 
 /// Answers every request of a client.
@@ -33,6 +36,7 @@ pub struct Gateway {
     snapshot: ArcSwap<Snapshot>,
     engine: Arc<Engine>,
     hub: Arc<Hub>,
+    rates: Rates,
 }
 
 impl Handler for Gateway {
@@ -43,9 +47,10 @@ impl Handler for Gateway {
         let who = Identity::of(&request, peer, snapshot.trusted());
         let cors = snapshot.cors().decide(request.method(), request.headers(), &who.site());
         let mut finish = Finish::begin(&request, &who, started, snapshot.logs_access());
-        let answer = match sound {
-            Ok(()) => self.answer(&snapshot, &mut request, &who, &cors, &mut finish).await,
-            Err(fault) => Err(fault),
+        let answer = match (peer.refused, sound) {
+            (Some(refused), _) => Err(refused.into()),
+            (None, Err(fault)) => Err(fault),
+            (None, Ok(())) => self.answer(&snapshot, &mut request, &who, &cors, &mut finish).await,
         };
         finish.end(answer, &cors)
     }
@@ -54,7 +59,7 @@ impl Handler for Gateway {
 impl Gateway {
     /// A gateway over an engine whose application is `hub`.
     pub fn new(snapshot: Snapshot, engine: Arc<Engine>, hub: Arc<Hub>) -> Gateway {
-        Gateway { snapshot: ArcSwap::from_pointee(snapshot), engine, hub }
+        Gateway { snapshot: ArcSwap::from_pointee(snapshot), engine, hub, rates: Rates::new() }
     }
 
     /// Puts another compiled config in force for the requests that come from now on.
@@ -80,6 +85,11 @@ impl Gateway {
         }
         let upgrade = is_websocket(request.headers());
         let socketio = snapshot.router().is_socketio(request.uri().path());
+        let in_time = snapshot.rate().is_none_or(|limit| self.rates.admit(who.forwarded.client, limit));
+        if !in_time {
+            metrics::refused("limits.requests_per_second_per_ip");
+            return if socketio { Ok(too_many_requests()) } else { Err(too_fast()) };
+        }
         let admitted = !(socketio || upgrade) || admits(cors, upgrade);
         if socketio {
             finish.route("socketio");
@@ -154,6 +164,16 @@ impl Gateway {
 /// The request, which travels by reference so that no future holds it more than once.
 fn take(request: &mut Request<Body>) -> Request<Body> {
     std::mem::replace(request, Request::new(Body::Empty))
+}
+
+/// The answer to a client beyond its rate.
+fn too_fast() -> Fault {
+    Fault::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too_many_requests",
+        "there are too many requests from this address",
+    )
+    .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
 /// The raw path and query.

@@ -1,5 +1,6 @@
 //! One compiled config, swapped whole. What must survive a reload (sessions, rooms, pools) is not here.
 
+use std::num::NonZero;
 use std::sync::Arc;
 
 use super::route::{RouteEntry, Router};
@@ -21,6 +22,7 @@ pub struct Snapshot {
     taps: Arc<Taps>,
     header_bytes: usize,
     access_log: bool,
+    rate: Option<NonZero<u32>>,
 }
 
 impl Snapshot {
@@ -40,6 +42,9 @@ impl Snapshot {
             taps,
             header_bytes: header_bytes(file),
             access_log: file.log.access.unwrap_or(defaults::LOG_ACCESS),
+            rate: NonZero::new(
+                file.limits.requests_per_second_per_ip.unwrap_or(defaults::LIMIT_REQUESTS_PER_SECOND_PER_IP),
+            ),
         }
     }
 
@@ -71,6 +76,11 @@ impl Snapshot {
     /// Bytes that a request's head may have.
     pub(super) fn header_bytes(&self) -> usize {
         self.header_bytes
+    }
+
+    /// Requests that a client may make in a second, where that is bounded.
+    pub(super) fn rate(&self) -> Option<NonZero<u32>> {
+        self.rate
     }
 
     pub(super) fn logs_access(&self) -> bool {

@@ -10,6 +10,9 @@ use crate::headers::is_chunked;
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
+/// Fields that a request may have; hyper takes no more over HTTP/1.
+const MAX_FIELDS: usize = 100;
+
 /// Refuses what is no valid request, or one that the upstream could read as another than we do: a head
 /// larger than `header_bytes`, methods that are not for gateways, wrong targets, `Host` missing or
 /// doubled (RFC 9112 3.2), ambiguous ends (RFC 9112 6.1), expectations that nobody can meet.
@@ -59,8 +62,9 @@ fn check_size<B>(request: &Request<B>, header_bytes: usize) -> Result<(), Fault>
     }
     let line = |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
     let head = target + request.headers().iter().map(line).sum::<usize>();
-    if head > header_bytes {
-        let message = format!("the request's head is larger than {header_bytes} bytes");
+    if head > header_bytes || request.headers().len() > MAX_FIELDS {
+        let message =
+            format!("the request's head is larger than {header_bytes} bytes or {MAX_FIELDS} fields");
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return Err(closing(Fault::new(status, "header_too_large", message)));
     }

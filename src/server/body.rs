@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 
-use super::clock::Clock;
+use super::clock::{Clock, Turn};
 use crate::body::{Body, BodyError, Interrupted, Layer, Layered, Standstill};
 
 /// A request's body. It fails when nothing comes for `timeout` while somebody waits for it.
@@ -54,29 +54,15 @@ impl Drop for Upload {
     }
 }
 
-/// A response's body.
-pub(super) type Answer = Layered<Body, Answering>;
+/// A response's body. Its end is that of its request's turn.
+pub(super) type Answer = Layered<Body, Turn>;
 
-/// Lives as long as a response's body, whose end makes the connection idle.
-pub(super) struct Answering(Arc<Clock>);
-
-/// Wraps a response's body.
-pub(super) fn answer(body: Body, clock: Arc<Clock>) -> Answer {
-    Layered::new(body, Answering(clock))
-}
-
-impl Layer<Body> for Answering {
+impl Layer<Body> for Turn {
     fn poll_frame(
         &mut self,
         body: Pin<&mut Body>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         body.poll_frame(cx)
-    }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.0.answered();
     }
 }

@@ -1,6 +1,7 @@
 //! Where a client connection stands, and since when: what its timeouts are judged by.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Options;
@@ -10,38 +11,67 @@ const HEAD: u64 = 0;
 const BUSY: u64 = 1;
 const IDLE: u64 = 2;
 
+/// Requests that a client may cancel before their response, in [`RESETS_IN`], while they are more than
+/// half of all: what a browser cancels when its page is left stays below (CVE-2023-44487).
+const MAX_RESETS: u32 = 100;
+const RESETS_IN: u64 = 10_000;
+
 /// Notes of a connection's socket, its requests and its responses. The connection's one timer looks
 /// at them now and then; nothing is armed for a single request.
 #[derive(Debug)]
 pub(super) struct Clock {
     start: Instant,
+    /// Whether requests come beside one another: HTTP/2. Bytes then say nothing of a head.
+    multiplexed: bool,
     /// Milliseconds since the start, and which phase began then.
     phase: AtomicU64,
     /// Milliseconds since the start, plus one, since the socket takes no bytes; 0 while it does.
     blocked: AtomicU64,
     /// Whether a request's body was left before its end.
     unread: AtomicBool,
+    /// Requests whose responses are not over.
+    turns: AtomicU32,
+    resets: Resets,
+}
+
+/// Requests since `since` (milliseconds), and those among them that were cancelled before their response.
+#[derive(Debug, Default)]
+struct Resets {
+    since: AtomicU64,
+    requests: AtomicU32,
+    cancelled: AtomicU32,
+    flooded: AtomicBool,
 }
 
 impl Clock {
-    /// A new connection: its first head is awaited.
-    pub(super) fn start() -> Clock {
+    /// A new HTTP/1 connection, accepted at `start`: its first head is awaited.
+    pub(super) fn start(start: Instant) -> Clock {
         Clock {
-            start: Instant::now(),
+            start,
+            multiplexed: false,
             phase: AtomicU64::new(HEAD),
             blocked: AtomicU64::new(0),
             unread: AtomicBool::new(false),
+            turns: AtomicU32::new(0),
+            resets: Resets::default(),
         }
+    }
+
+    /// A new HTTP/2 connection: once its client has said anything it is idle until the first request.
+    pub(super) fn start_multiplexed(start: Instant) -> Clock {
+        Clock { multiplexed: true, ..Clock::start(start) }
     }
 
     fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX >> 2)
     }
 
-    /// Bytes came. On an idle connection they begin the next head.
+    /// Bytes came. On an idle connection of HTTP/1 they begin the next head.
     pub(super) fn read(&self) {
-        if self.phase.load(Ordering::Relaxed) & 3 == IDLE {
-            self.phase.store(self.now() << 2 | HEAD, Ordering::Relaxed);
+        match (self.multiplexed, self.phase.load(Ordering::Relaxed) & 3) {
+            (false, IDLE) => self.phase.store(self.now() << 2 | HEAD, Ordering::Relaxed),
+            (true, HEAD) => self.phase.store(self.now() << 2 | IDLE, Ordering::Relaxed),
+            _ => (),
         }
     }
 
@@ -53,19 +83,44 @@ impl Clock {
         }
         self.blocked.store(if taken { 0 } else { self.now() + 1 }, Ordering::Relaxed);
         if taken && self.phase.load(Ordering::Relaxed) & 3 == IDLE {
-            self.answered();
+            self.phase.store(self.now() << 2 | IDLE, Ordering::Relaxed);
         }
     }
 
-    /// A head is complete, so whatever was left of the body before it has been read.
-    pub(super) fn request(&self) {
+    /// A head is complete, so whatever was left of the body before it has been read. The request's turn
+    /// lasts until its response is over.
+    pub(super) fn request(self: &Arc<Clock>) -> Turn {
         self.unread.store(false, Ordering::Relaxed);
         self.phase.store(BUSY, Ordering::Relaxed);
+        self.turns.fetch_add(1, Ordering::Relaxed);
+        self.note_reset(false);
+        Turn { clock: Arc::clone(self), answered: false }
     }
 
-    /// A response's body is over.
-    pub(super) fn answered(&self) {
-        self.phase.store(self.now() << 2 | IDLE, Ordering::Relaxed);
+    /// Counts a request, or one that was cancelled. A flood is noted and never taken back.
+    fn note_reset(&self, cancelled: bool) {
+        if !self.multiplexed {
+            return;
+        }
+        let (resets, now) = (&self.resets, self.now());
+        if now.saturating_sub(resets.since.load(Ordering::Relaxed)) > RESETS_IN {
+            resets.since.store(now, Ordering::Relaxed);
+            resets.requests.store(0, Ordering::Relaxed);
+            resets.cancelled.store(0, Ordering::Relaxed);
+        }
+        if !cancelled {
+            resets.requests.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let count = resets.cancelled.fetch_add(1, Ordering::Relaxed) + 1;
+        if count > MAX_RESETS && count > resets.requests.load(Ordering::Relaxed) / 2 {
+            resets.flooded.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the client cancels requests only to make work (rapid reset).
+    pub(super) fn is_flooded(&self) -> bool {
+        self.resets.flooded.load(Ordering::Relaxed)
     }
 
     /// A request's body was left before its end.
@@ -94,5 +149,31 @@ impl Clock {
     fn remains(&self, since: u64, limit: Duration) -> Option<Duration> {
         let passed = Duration::from_millis(self.now().saturating_sub(since));
         limit.checked_sub(passed).filter(|left| !left.is_zero())
+    }
+}
+
+/// A request, from its head to the end of its response.
+#[derive(Debug)]
+pub(super) struct Turn {
+    clock: Arc<Clock>,
+    answered: bool,
+}
+
+impl Turn {
+    /// The response's head is there.
+    pub(super) fn answered(mut self) -> Turn {
+        self.answered = true;
+        self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.clock.note_reset(true);
+        }
+        if self.clock.turns.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.clock.phase.store(self.clock.now() << 2 | IDLE, Ordering::Relaxed);
+        }
     }
 }

@@ -1,7 +1,9 @@
-//! One client connection: HTTP/1.1 with its timeouts, its end in a drain, and its lingering close.
+//! One client connection: what it speaks, HTTP/1.1 with its timeouts, its end in a drain, and its
+//! lingering close.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -16,10 +18,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::body::{self, Answer, Upload};
-use super::clock::Clock;
-use super::drain::{Drain, Open};
-use super::{Handler, Options, Peer, Socket};
+use super::body::{Answer, Upload};
+use super::clock::{Clock, Turn};
+use super::drain::{Drain, Open, Serving};
+use super::http2;
+use super::listener::admit;
+use super::opening::{self, Protocol};
+use super::socket::Stream;
+use super::tcp::Tcp;
+use super::terms::Terms;
+use super::{Crowd, Handler, Options, Peer, Socket};
+use crate::body::Body;
 
 /// Read and write buffer of a connection beyond the head.
 const MAX_BUFFER: usize = 128 * 1024;
@@ -29,21 +38,99 @@ const MAX_BUFFER: usize = 128 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1024 * 1024;
 
+/// How long a connection beyond a bound may take to be told so.
+const TELLING: Duration = Duration::from_secs(2);
+
 /// What every connection of a listener shares.
 pub(super) struct Shared<H> {
     pub(super) handler: Arc<H>,
-    pub(super) options: Options,
     pub(super) drain: Drain,
+    pub(super) crowd: Crowd,
+}
+
+/// What every request of a connection shares.
+pub(super) struct Seat<H> {
+    pub(super) shared: Arc<Shared<H>>,
+    pub(super) terms: Arc<Terms>,
+    pub(super) peer: Peer,
+    pub(super) clock: Arc<Clock>,
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve<H: Handler>(stream: TcpStream, peer: Peer, shared: Arc<Shared<H>>, open: Open) {
-    let clock = Arc::new(Clock::start());
+pub(super) async fn serve<H: Handler>(
+    stream: TcpStream,
+    peer: Peer,
+    shared: Arc<Shared<H>>,
+    terms: Arc<Terms>,
+    mut open: Open,
+) {
+    let begun = Instant::now();
     let mut serving = shared.drain.serve();
-    let socket = TokioIo::new(Socket::new(stream, Arc::clone(&clock), open));
-    let service = service_fn(|request| answer(request, peer, Arc::clone(&shared), Arc::clone(&clock)));
-    let mut connection = builder(&shared.options).serve_connection(socket, service).with_upgrades();
-    let mut timer = pin!(sleep(clock.left(&shared.options).unwrap_or_default()));
+    let mut peer = peer;
+    let opened = open_up(Tcp::new(stream), &mut peer, &shared, &terms, &mut open, &mut serving, begun).await;
+    let (stream, protocol) = match opened {
+        Ok(Some(opened)) => opened,
+        Ok(None) => return,
+        Err(error) => return tracing::debug!(client = %peer.addr, %error, "connection refused"),
+    };
+    let served = async {
+        match protocol {
+            Protocol::Http1 => {
+                // The first head's time runs from the connection's begin, but that of TLS is its own.
+                let begun = if peer.secure { Instant::now() } else { begun };
+                let clock = Arc::new(Clock::start(begun.into_std()));
+                let socket = Socket::new(stream, Arc::clone(&clock), open);
+                serve_http1(socket, Seat { shared, terms, peer, clock }, serving).await;
+            }
+            Protocol::Http2 => {
+                let clock = Arc::new(Clock::start_multiplexed(Instant::now().into_std()));
+                let socket = Socket::new(stream, Arc::clone(&clock), open);
+                let seat = Seat { shared, terms, peer, clock };
+                Box::pin(http2::serve(socket, Arc::new(seat), serving)).await;
+            }
+        }
+    };
+    if peer.refused.is_some() {
+        let _ = Box::pin(timeout(TELLING, served)).await;
+    } else {
+        served.await;
+    }
+}
+
+/// Everything before HTTP. None when the client left, or waited too long, without having said anything.
+async fn open_up<H: Handler>(
+    mut tcp: Tcp,
+    peer: &mut Peer,
+    shared: &Shared<H>,
+    terms: &Terms,
+    open: &mut Open,
+    serving: &mut Serving,
+    begun: Instant,
+) -> io::Result<Option<(Stream, Protocol)>> {
+    if terms.proxy_protocol {
+        if let Some(ends) = Box::pin(opening::take_header(&mut tcp, peer.addr, terms)).await? {
+            (peer.addr, peer.local) = (ends.source, ends.destination);
+        }
+        if !admit(peer, shared, terms, open) {
+            return Ok(None);
+        }
+    }
+    let Some(tls) = &terms.tls else {
+        let deadline = begun + terms.options.header_timeout;
+        let protocol = opening::peek(&mut tcp, serving, deadline).await;
+        return Ok(protocol.map(|protocol| (Stream::Plain(tcp), protocol)));
+    };
+    peer.secure = true;
+    let deadline = Instant::now() + terms.options.header_timeout;
+    Box::pin(opening::handshake(tcp, tls, terms, deadline)).await.map(Some)
+}
+
+async fn serve_http1<H: Handler>(socket: Socket, seat: Seat<H>, mut serving: Serving) {
+    let seat = Arc::new(seat);
+    let (clock, options) = (&seat.clock, &seat.terms.options);
+    let service = service_fn(|request| answer(request, Arc::clone(&seat)));
+    let mut connection = builder(options).serve_connection(TokioIo::new(socket), service).with_upgrades();
+    let mut timer = pin!(sleep(clock.left(options).unwrap_or_default()));
     let mut ending = false;
     let end = poll_fn(|cx| {
         if !ending && serving.must_end(cx) {
@@ -54,12 +141,13 @@ pub(super) async fn serve<H: Handler>(stream: TcpStream, peer: Peer, shared: Arc
             return Poll::Ready(Some(result));
         }
         while timer.as_mut().poll(cx).is_ready() {
-            let Some(left) = clock.left(&shared.options) else { return Poll::Ready(None) };
+            let Some(left) = clock.left(options) else { return Poll::Ready(None) };
             timer.as_mut().reset(Instant::now() + left);
         }
         Poll::Pending
     })
     .await;
+    let client = seat.peer.addr;
     match end {
         Some(Ok(())) if clock.has_unread() => {
             if let Some(parts) = connection.into_parts() {
@@ -67,8 +155,8 @@ pub(super) async fn serve<H: Handler>(stream: TcpStream, peer: Peer, shared: Arc
             }
         }
         Some(Ok(())) => (),
-        Some(Err(error)) => tracing::debug!(client = %peer.addr, %error, "connection ended"),
-        None => tracing::debug!(client = %peer.addr, "connection timed out"),
+        Some(Err(error)) => tracing::debug!(%client, %error, "connection ended"),
+        None => tracing::debug!(%client, "connection timed out"),
     }
 }
 
@@ -77,24 +165,29 @@ pub(super) async fn serve<H: Handler>(stream: TcpStream, peer: Peer, shared: Arc
 /// more than hyper does; hyper refuses what it would not be good to hold until then.
 fn builder(options: &Options) -> Builder {
     let mut builder = Builder::new();
+    let head = options.max_head();
     builder
         .header_read_timeout(None)
         .half_close(false)
-        .max_header_size(options.header_bytes.saturating_mul(2))
-        .max_buf_size(MAX_BUFFER.max(options.header_bytes.saturating_mul(2)));
+        .max_header_size(head)
+        .max_buf_size(MAX_BUFFER.max(head.saturating_mul(2)));
     builder
+}
+
+/// Asks the handler. The request's turn is over when what comes with the response is dropped.
+pub(super) async fn ask<H: Handler>(request: Request<Incoming>, seat: &Seat<H>) -> (Response<Body>, Turn) {
+    let turn = seat.clock.request();
+    let request = request.map(|body| Upload::wrap(body, &seat.clock, seat.terms.options.body_timeout));
+    let response = Arc::clone(&seat.shared.handler).call(request, seat.peer).await;
+    (response, turn.answered())
 }
 
 async fn answer<H: Handler>(
     request: Request<Incoming>,
-    peer: Peer,
-    shared: Arc<Shared<H>>,
-    clock: Arc<Clock>,
+    seat: Arc<Seat<H>>,
 ) -> Result<Response<Answer>, Infallible> {
-    clock.request();
-    let request = request.map(|body| Upload::wrap(body, &clock, shared.options.body_timeout));
-    let response = Arc::clone(&shared.handler).call(request, peer).await;
-    Ok(response.map(|body| body::answer(body, clock)))
+    let (response, turn) = ask(request, &seat).await;
+    Ok(response.map(|body| Answer::new(body, turn)))
 }
 
 /// Reads what still comes, so that the client gets to read the response.

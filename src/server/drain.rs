@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::crowd::{Place, Told};
+
 /// A cheap handle on the orderly end of a listener's connections.
 #[derive(Debug, Clone, Default)]
 pub struct Drain(Arc<Inner>);
@@ -90,7 +92,7 @@ impl Drain {
     /// Counts an open socket until the guard is dropped.
     pub(super) fn enter(&self) -> Open {
         self.0.open.fetch_add(1, Ordering::SeqCst);
-        Open(Arc::clone(&self.0))
+        Open { inner: Arc::clone(&self.0), _place: None, _told: None }
     }
 
     /// Lists a task that serves requests until the guard is dropped.
@@ -107,14 +109,30 @@ impl Inner {
     }
 }
 
-/// An open socket.
+/// An open socket, and what it is counted for.
 #[derive(Debug)]
-pub(super) struct Open(Arc<Inner>);
+pub(super) struct Open {
+    inner: Arc<Inner>,
+    _place: Option<Place>,
+    _told: Option<Told>,
+}
+
+impl Open {
+    /// It is one of its address.
+    pub(super) fn hold(&mut self, place: Place) {
+        self._place = Some(place);
+    }
+
+    /// It is beyond a bound.
+    pub(super) fn tell(&mut self, told: Told) {
+        self._told = Some(told);
+    }
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if self.0.open.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.empty.notify_waiters();
+        if self.inner.open.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.inner.empty.notify_waiters();
         }
     }
 }
@@ -142,5 +160,9 @@ impl Serving {
 impl Drop for Serving {
     fn drop(&mut self) {
         self.inner.serving().remove(&self.id);
+        // Its socket may have been closed before.
+        if self.inner.open.load(Ordering::SeqCst) == 0 {
+            self.inner.empty.notify_waiters();
+        }
     }
 }

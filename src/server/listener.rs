@@ -5,11 +5,13 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connection::{self, Shared};
-use super::{Drain, Handler, Options, Peer, Workers};
+use super::drain::Open;
+use super::tcp::prepare;
+use super::{Crowd, Drain, Handle, Handler, Peer, Refused, Terms, Workers};
 use crate::telemetry::metrics;
 
 /// Connections that wait to be accepted.
@@ -59,20 +61,22 @@ impl Listener {
         self.address
     }
 
-    /// Accepts connections and hands them to the workers in turn, until the drain begins.
+    /// Accepts connections on the terms of `handle` and hands them to the workers in turn, until the
+    /// drain begins. `crowd` counts them together with those of other listeners.
     ///
     /// # Errors
     /// When the socket cannot be used by the current runtime.
     pub async fn run<H: Handler>(
         self,
         handler: Arc<H>,
-        options: Options,
+        handle: Handle,
         workers: &Workers,
-        drain: Drain,
+        (drain, crowd): (Drain, Crowd),
     ) -> io::Result<()> {
         let listener = TcpListener::from_std(self.socket)?;
-        let shared = Arc::new(Shared { handler, options, drain: drain.clone() });
+        let shared = Arc::new(Shared { handler, drain: drain.clone(), crowd });
         let mut begun = std::pin::pin!(drain.begun());
+        let mut failing = false;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -81,13 +85,18 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    if let Err(error) = hand_over(stream, peer, &shared, workers) {
+                    failing = false;
+                    if let Err(error) = hand_over(stream, peer, &shared, handle.load(), workers) {
                         tracing::debug!(client = %peer, %error, "connection lost while it was accepted");
                     }
                 }
                 Err(error) if is_of_one_connection(&error) => (),
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections");
+                    if !failing {
+                        tracing::error!(%error, "cannot accept connections for now");
+                    }
+                    failing = true;
+                    metrics::refused("open_files");
                     tokio::time::sleep(BACK_OFF).await;
                 }
             }
@@ -95,42 +104,52 @@ impl Listener {
     }
 }
 
-/// Gives a connection to a worker, or closes it at the bound: a client learns more from that than
-/// from a connection that nobody serves.
+/// Gives a connection to a worker.
 fn hand_over<H: Handler>(
     stream: TcpStream,
     addr: SocketAddr,
     shared: &Arc<Shared<H>>,
+    terms: Arc<Terms>,
     workers: &Workers,
 ) -> io::Result<()> {
-    let bound = shared.options.connections;
+    let mut peer = Peer { addr, local: stream.local_addr()?, secure: false, refused: None };
+    let bound = terms.options.connections;
     if bound > 0 && shared.drain.open() >= bound {
-        metrics::refused("limits.connections");
+        peer.refused = Some(Refused::Connections);
+    }
+    let mut open = shared.drain.enter();
+    // Behind the PROXY protocol the address is yet to be told.
+    if !terms.proxy_protocol && !admit(&mut peer, shared, &terms, &mut open) {
         return Ok(());
     }
-    let open = shared.drain.enter();
     prepare(&stream)?;
-    let peer = Peer { addr, local: stream.local_addr()?, secure: false };
     let stream = stream.into_std()?;
     let Some(worker) = workers.next() else { return Ok(()) };
     let shared = Arc::clone(shared);
     worker.spawn(async move {
         if let Ok(stream) = TcpStream::from_std(stream) {
-            connection::serve(stream, peer, shared, open).await;
+            connection::serve(stream, peer, shared, terms, open).await;
         }
     });
     Ok(())
 }
 
-/// Sends small writes at once, and notices peers that vanished: after 60 s of silence it asks 6 times,
-/// 10 s apart.
-fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(60))
-        .with_interval(Duration::from_secs(10))
-        .with_retries(6);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+/// Counts a connection within the bounds. One beyond them is told so, but only few at a time: false
+/// where it is to be closed without a word.
+pub(super) fn admit<H>(peer: &mut Peer, shared: &Shared<H>, terms: &Terms, open: &mut Open) -> bool {
+    let bound = terms.options.connections_per_ip;
+    if peer.refused.is_none() && bound > 0 && !terms.trusted.contains(peer.addr.ip()) {
+        match shared.crowd.enter(peer.addr.ip(), bound) {
+            Some(place) => open.hold(place),
+            None => peer.refused = Some(Refused::ConnectionsPerIp),
+        }
+    }
+    let Some(refused) = peer.refused else { return true };
+    metrics::refused(match refused {
+        Refused::ConnectionsPerIp => "limits.connections_per_ip",
+        Refused::Connections => "limits.connections",
+    });
+    shared.crowd.tell().map(|told| open.tell(told)).is_some()
 }
 
 /// Errors of the connection that was about to be accepted, not of the listener.

@@ -3,10 +3,18 @@
 mod body;
 mod clock;
 mod connection;
+mod crowd;
 mod drain;
+mod http2;
 mod listener;
+mod opening;
 mod options;
+mod proxy_protocol;
+mod refused;
 mod socket;
+mod tcp;
+mod terms;
+mod tls;
 mod worker;
 
 #[cfg(test)]
@@ -20,21 +28,27 @@ use http::{Request, Response};
 
 use crate::body::Body;
 
+pub use crowd::Crowd;
 pub use drain::{Drain, Left};
 pub use listener::Listener;
 pub use options::Options;
+pub use refused::Refused;
 pub use socket::Socket;
+pub use terms::{Handle, Terms};
+pub use tls::keep_fresh;
 pub use worker::Workers;
 
 /// The two ends of a client's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
-    /// The client's address.
+    /// The client's address, as a balancer's PROXY protocol header tells it.
     pub addr: SocketAddr,
     /// The address it came to.
     pub local: SocketAddr,
     /// Whether the connection is TLS.
     pub secure: bool,
+    /// What the client is to be answered, whatever it asks.
+    pub refused: Option<Refused>,
 }
 
 /// What answers requests.

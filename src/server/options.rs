@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
-use crate::config::{Problems, file, value};
+use crate::config::{Problems, defaults, file, value};
 
 /// Bounds on client connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Connections at a time; 0 is no bound.
     pub connections: usize,
-    /// Bytes of a request's head that a [`Handler`](super::Handler) takes. Twice as many are read, so that
-    /// it can say what is wrong; beyond that the answer is 431 without a body.
+    /// Connections of one address at a time; 0 is no bound.
+    pub connections_per_ip: usize,
+    /// TLS handshakes at a time.
+    pub tls_handshakes: usize,
+    /// Bytes of a request's head that a [`Handler`](super::Handler) takes. More are read, so that it can
+    /// say what is wrong; beyond that the answer is 431 without a body.
     pub header_bytes: usize,
-    /// Time to send a request's head, from the connection's begin or from the head's first byte.
+    /// Time to send a request's head, from the connection's begin or from the head's first byte; to do
+    /// a TLS handshake; to send a PROXY protocol header.
     pub header_timeout: Duration,
     /// How long a request's body may stand still (408), and how long a client may take no byte of a response.
     pub body_timeout: Duration,
@@ -23,7 +28,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            connections: 0,
+            connections: defaults::LIMIT_CONNECTIONS,
+            connections_per_ip: defaults::LIMIT_CONNECTIONS_PER_IP,
+            tls_handshakes: defaults::LIMIT_TLS_HANDSHAKES,
             header_bytes: 32_000,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(60),
@@ -38,12 +45,20 @@ const MIN_HEADER_BYTES: u64 = 1_000;
 /// The greatest: a head is held in memory for every connection.
 const MAX_HEADER_BYTES: u64 = 1_000_000;
 
+/// The least that is read of a head beyond what it may have.
+const MIN_SLACK: usize = 32_000;
+
+/// The greatest `limits.tls_handshakes`.
+const MAX_HANDSHAKES: usize = 1_000_000;
+
 impl Options {
     /// Compiles `limits`.
     pub fn build(limits: &file::Limits, problems: &mut Problems) -> Options {
         let default = Options::default();
         Options {
             connections: limits.connections.unwrap_or(default.connections),
+            connections_per_ip: limits.connections_per_ip.unwrap_or(default.connections_per_ip),
+            tls_handshakes: handshakes(limits.tls_handshakes, problems).unwrap_or(default.tls_handshakes),
             header_bytes: header_bytes(limits.header_bytes, problems).unwrap_or(default.header_bytes),
             header_timeout: time("header_timeout", limits.header_timeout, problems)
                 .unwrap_or(default.header_timeout),
@@ -53,12 +68,29 @@ impl Options {
     }
 }
 
+impl Options {
+    /// Bytes at which a head is not even read to its end. Below it a head that is too large gets an
+    /// answer that has everything that belongs to one.
+    pub(super) fn max_head(&self) -> usize {
+        self.header_bytes.saturating_add(self.header_bytes.max(MIN_SLACK))
+    }
+}
+
 fn header_bytes(written: Option<value::Size>, problems: &mut Problems) -> Option<usize> {
     let bytes = written?.0;
     if !(MIN_HEADER_BYTES..=MAX_HEADER_BYTES).contains(&bytes) {
         problems.add("limits.header_bytes", format!("{bytes} bytes are out of bounds"), "write 1KB to 1MB");
     }
     usize::try_from(bytes).ok()
+}
+
+fn handshakes(written: Option<usize>, problems: &mut Problems) -> Option<usize> {
+    let count = written?;
+    if !(1..=MAX_HANDSHAKES).contains(&count) {
+        problems.add("limits.tls_handshakes", format!("{count} is out of bounds"), "write 1 to 1000000");
+        return None;
+    }
+    Some(count)
 }
 
 fn time(key: &str, written: Option<value::Duration>, problems: &mut Problems) -> Option<Duration> {

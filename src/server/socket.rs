@@ -1,4 +1,4 @@
-//! A client's socket: counted as long as it is open, whoever holds it after an upgrade.
+//! A client's socket, plain or TLS: counted as long as it is open, whoever holds it after an upgrade.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,21 +7,39 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 use super::clock::Clock;
 use super::drain::Open;
+use super::tcp::Tcp;
+
+/// What carries a connection's bytes. Plain TCP is not boxed: it is the common case behind a balancer.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Plain(Tcp),
+    Tls(Box<TlsStream<Tcp>>),
+}
 
 /// A client's socket. After an upgrade, `Upgraded::downcast::<TokioIo<Socket>>` gives it back.
 #[derive(Debug)]
 pub struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     clock: Arc<Clock>,
     _open: Open,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, clock: Arc<Clock>, open: Open) -> Socket {
+    pub(super) fn new(stream: Stream, clock: Arc<Clock>, open: Open) -> Socket {
         Socket { stream, clock, _open: open }
+    }
+
+    /// The TCP socket itself, where the bytes on it are the connection's own: no TLS around them, and
+    /// none of them read already.
+    pub fn plain(&self) -> Option<&TcpStream> {
+        match &self.stream {
+            Stream::Plain(tcp) => tcp.stream(),
+            Stream::Tls(_) => None,
+        }
     }
 }
 
@@ -32,7 +50,10 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        ready!(match &mut self.stream {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
+        })?;
         if buffer.filled().len() > before {
             self.clock.read();
         }
@@ -42,7 +63,10 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let polled = match &mut self.stream {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Stream::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+        };
         self.clock.wrote(polled.is_ready());
         polled
     }
@@ -52,20 +76,37 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let polled = match &mut self.stream {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
+            Stream::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, slices),
+        };
         self.clock.wrote(polled.is_ready());
         polled
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Stream::Plain(tcp) => tcp.is_write_vectored(),
+            Stream::Tls(tls) => tls.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match &mut self.stream {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            // What TLS holds back is written here, so a client that takes nothing is seen here.
+            Stream::Tls(tls) => {
+                let polled = Pin::new(tls).poll_flush(cx);
+                self.clock.wrote(polled.is_ready());
+                polled
+            }
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match &mut self.stream {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Stream::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
     }
 }

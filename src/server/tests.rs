@@ -1,6 +1,7 @@
 //! Tests of bounds and clocks; connections need sockets and are in `tests/proxy`.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::*;
@@ -32,24 +33,56 @@ fn a_clock_judges_each_phase_by_its_own_limit() {
         ..Options::default()
     };
     let wait = || std::thread::sleep(Duration::from_millis(5));
-    let clock = Clock::start();
+    let clock = Arc::new(Clock::start(Instant::now()));
     wait();
     assert_eq!(clock.left(&options(short, long, long)), None, "the first head");
-    clock.request();
+    let turn = clock.request();
     assert_eq!(clock.left(&options(short, short, short)), Some(short), "a request in flight");
-    clock.answered();
+    drop(turn.answered());
     wait();
     assert_eq!(clock.left(&options(long, short, long)), None, "idle");
     assert_eq!(clock.left(&options(short, long, long)), Some(short), "idle, looked at again soon");
     clock.read();
     wait();
     assert_eq!(clock.left(&options(short, long, long)), None, "the next head");
-    clock.request();
+    let turn = clock.request();
     clock.wrote(false);
     wait();
     assert_eq!(clock.left(&options(long, long, short)), None, "a client that takes nothing");
     clock.wrote(true);
     assert!(clock.left(&options(long, long, short)).is_some());
+    drop(turn);
+    assert!(!clock.is_flooded());
+}
+
+#[test]
+fn a_connection_of_http2_is_idle_when_none_of_its_requests_is_left() {
+    let (short, long) = (Duration::from_millis(1), Duration::from_secs(60));
+    let options = Options { header_timeout: long, idle_timeout: short, ..Options::default() };
+    let wait = || std::thread::sleep(Duration::from_millis(5));
+    let clock = Arc::new(Clock::start_multiplexed(Instant::now()));
+    let (one, two) = (clock.request(), clock.request());
+    drop(one.answered());
+    wait();
+    assert!(clock.left(&options).is_some(), "one is left");
+    drop(two.answered());
+    wait();
+    clock.read();
+    assert_eq!(clock.left(&options), None, "a PING is no request");
+}
+
+#[test]
+fn who_cancels_most_requests_is_a_flood_and_who_leaves_a_page_is_not() {
+    let clock = || Arc::new(Clock::start_multiplexed(Instant::now()));
+    let flood = clock();
+    (0..100).for_each(|_| drop(flood.request()));
+    assert!(!flood.is_flooded());
+    drop(flood.request());
+    assert!(flood.is_flooded());
+    let page = clock();
+    (0..150).for_each(|_| drop(page.request().answered()));
+    (0..150).for_each(|_| drop(page.request()));
+    assert!(!page.is_flooded(), "half of them");
 }
 
 #[test]

@@ -105,6 +105,15 @@ metrics! {
     /// Fetches of the key set behind `credentials.jwt.jwks_url`, by result: ok or failed.
     pub fn jwks_fetch[result]() = counter("frontroom_jwks_fetches_total").increment(1);
 
+    /// TLS handshakes, by result: ok, failed, timeout.
+    pub fn tls_handshake[result]() = counter("frontroom_tls_handshakes_total").increment(1);
+
+    /// Days until a certificate (by its file) or one of its chain expires; negative afterwards.
+    pub fn certificate_expiry_days[certificate](days: f64) = gauge("frontroom_certificate_expiry_days").set(days);
+
+    /// Times that changed certificate files were read again, by result: ok or failed.
+    pub fn certificate_reload[result]() = counter("frontroom_certificate_reloads_total").increment(1);
+
     /// CORS preflights answered, by result: allowed or denied.
     pub fn preflight[result]() = counter("frontroom_preflights_total").increment(1);
 

@@ -116,9 +116,9 @@ async fn heads_that_are_too_large_are_431_and_long_urls_414() {
         assert_eq!(client.rest().await, b"");
     }
     // What is not worth reading to its end gets no more than a status.
-    let endless = format!("GET / HTTP/1.1\r\nHost: h\r\nX-A: {}", "x".repeat(8000));
+    let endless = format!("GET / HTTP/1.1\r\nHost: h\r\nX-A: {}", "x".repeat(40_000));
     let many = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "a: b\r\n".repeat(101));
-    for request in [head(0, 8000), endless, many] {
+    for request in [head(0, 40_000), endless, many] {
         let mut client = gateway.connect().await;
         assert_eq!(client.ask(request).await.status, 431);
         assert_eq!(client.rest().await, b"");
@@ -162,14 +162,19 @@ async fn pipelined_requests_split_at_every_byte_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_bound_are_closed_at_once() {
+async fn connections_beyond_the_bound_are_told_so_and_closed() {
     let backend = Backend::fixed(OK).await;
     let mut setup = Setup::to(&[backend.url()]);
     setup.options.connections = 2;
     let gateway = setup.start().await;
     let (mut one, mut two) = (gateway.connect().await, gateway.connect().await);
     assert_eq!((one.ask(GET).await.status, two.ask(GET).await.status), (200, 200));
-    assert_eq!(gateway.connect().await.rest().await, b"");
+    let mut three = gateway.connect().await;
+    let refused = three.ask(GET).await;
+    assert_eq!((refused.status, refused.one("retry-after").as_deref()), (503, Some("1")));
+    assert_eq!(three.rest().await, b"");
+    drop(three);
+    eventually("it is gone", || gateway.drain.open() == 2).await;
     drop(one);
     eventually("a place is free", || gateway.drain.open() == 1).await;
     assert_eq!(gateway.connect().await.ask(GET).await.status, 200);

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 /// A running `frontroom run`.
 pub struct Gateway {
     child: Child,
-    /// `127.0.0.1:PORT`.
+    /// `127.0.0.1:PORT`, be it for http or https.
     pub address: String,
     /// The admin listener's.
     pub admin: String,
@@ -52,8 +52,8 @@ impl Gateway {
             .expect("the binary starts");
         let log = Log::read(child.stderr.take().expect("its log"));
         let mut lines = BufReader::new(child.stdout.take().expect("its output"));
-        let address = url(&mut lines, "listening on http://");
-        let admin = url(&mut lines, "admin on http://");
+        let address = url(&mut lines, "listening on ");
+        let admin = url(&mut lines, "admin on ");
         // Somebody must read on, or the gateway would block on a full pipe.
         let output = std::thread::spawn(move || {
             let mut all = String::new();
@@ -159,7 +159,7 @@ fn url(lines: &mut BufReader<ChildStdout>, before: &str) -> String {
         line.clear();
         let read = lines.read_line(&mut line).expect("the output is text");
         assert!(read > 0, "the gateway ended before it listened");
-        if let Some((_, address)) = line.split_once(before) {
+        if let Some((_, address)) = line.split_once(before).and_then(|(_, url)| url.split_once("://")) {
             return address.trim().to_owned();
         }
     }

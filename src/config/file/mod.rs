@@ -29,7 +29,7 @@ pub use cors::{AllowOrigin, Cors, WebsocketOrigin};
 pub use credentials::{Credentials, Jwt, OnExpiry, Require};
 pub use hooks::Hooks;
 pub use limits::Limits;
-pub use listen::Listen;
+pub use listen::{Certificate, Listen, ListenTls, MinVersion};
 pub use log::{Log, LogFormat};
 pub use reload::Reload;
 pub use route::{Route, RouteMatch};
@@ -47,7 +47,8 @@ pub type Tree = serde_json::Value;
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "frontroom config")]
 pub struct File {
-    /// Addresses to listen on: `HOST:PORT`, or a list of them. Default `0.0.0.0:4000`.
+    /// Addresses to listen on: `HOST:PORT`, `{address, tls, proxy_protocol}`, or a list of them. Default
+    /// `0.0.0.0:4000`.
     pub listen: Option<OneOrMany<Listen>>,
     /// Shorthand for one upstream (named `default`) behind every path.
     pub upstream: Option<String>,

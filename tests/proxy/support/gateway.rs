@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use frontroom::body::Body;
 use frontroom::config::{Problems, file, value};
+use frontroom::fault::Fault;
 use frontroom::headers::{Forwarded, TrustedProxies};
 use frontroom::proxy::{self, Context};
-use frontroom::server::{Drain, Handler, Listener, Options, Peer, Workers};
+use frontroom::server::{Crowd, Drain, Handle, Handler, Listener, Options, Peer, Terms, Workers};
 use frontroom::upstream::Upstreams;
 use http::{HeaderValue, Request, Response};
 
@@ -58,7 +59,8 @@ impl Setup {
         tokio::spawn(async move {
             // One worker, so that the number of upstream connections can be told.
             let workers = Workers::start(NonZero::new(1)).unwrap();
-            listener.run(handler, options, &workers, ended).await.unwrap();
+            let terms = Handle::new(Terms::plain(options));
+            listener.run(handler, terms, &workers, (ended, Crowd::default())).await.unwrap();
             end.wait(Duration::from_secs(60)).await;
         });
         Gateway { address, drain }
@@ -73,6 +75,9 @@ struct Plain {
 
 impl Handler for Plain {
     async fn call(self: Arc<Self>, mut request: Request<Body>, peer: Peer) -> Response<Body> {
+        if let Some(refused) = peer.refused {
+            return Fault::from(refused).into_response("the-id");
+        }
         if let Err(fault) = proxy::check(&mut request, self.setup.options.header_bytes) {
             return fault.into_response("the-id");
         }
