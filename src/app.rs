@@ -207,7 +207,7 @@ impl House {
         let drain = Arc::new(Handle(end.clone()));
         House {
             gateway: Arc::new(Gateway::new(compiled.snapshot, engine.clone(), hub.clone())),
-            admin: Arc::new(Admin::new(&compiled.admin, readiness, metrics, hub.clone(), drain)),
+            admin: Arc::new(Admin::new(compiled.admin, readiness, metrics, hub.clone(), drain)),
             engine,
             hub,
             listeners,
@@ -231,6 +231,7 @@ impl House {
         self.credentials.store(compiled.credentials);
         self.rulebook.swap(compiled.rules);
         self.gateway.swap(compiled.snapshot);
+        self.admin.set(compiled.admin);
         self.engine.set_options(compiled.engine);
         self.hub.set_limits(compiled.limits);
         self.hub.set_recovery(&compiled.recovery);

@@ -356,3 +356,86 @@ socketio:
     assert!(left.body.starts_with(r#"{"who":"anna","why":"transport "#), "{}", left.body);
     assert_eq!(backend.seen().len(), 2);
 }
+
+#[test]
+fn a_hook_may_ask_a_whole_room_and_is_told_who_did_not_answer() {
+    let rules = "hooks: {ack_timeout: 300ms}\nsocketio: {connect: {join: r}, events: {'*': {hook: /hook}}}\n";
+    let (gateway, backend) = site(rules, |_, body| match body {
+        body if body.contains(r#""type":"event""#) => {
+            (200, r#"{"emit":[{"event":"ask","to":"r","data":{"$binary":"AQID"},"ack":true}]}"#.to_owned())
+        }
+        _ => (204, String::new()),
+    });
+    let (mut ada, ada_id) = WebSocket::join(http::connect(&gateway.address));
+    let (mut bob, bob_id) = WebSocket::join(http::connect(&gateway.address));
+    ada.send(r#"42["x"]"#);
+    for socket in [&mut ada, &mut bob] {
+        assert_eq!(socket.text(), r#"451-0["ask",{"_placeholder":true,"num":0}]"#);
+        assert_eq!(socket.next(), Some((2, vec![1, 2, 3])));
+    }
+    ada.send(r#"461-0[{"_placeholder":true,"num":0},{"$binary":"x"}]"#);
+    ada.send_binary(&[9]);
+    let told = eventually("both are told", || {
+        let told: Vec<_> =
+            backend.seen().into_iter().filter(|seen| seen.body.contains(r#""type":"ack""#)).collect();
+        (told.len() == 2).then_some(told)
+    });
+    let of = |id: &str| told.iter().find(|seen| seen.body.contains(id)).unwrap_or_else(|| panic!("{told:?}"));
+    let (ada, bob) = (of(&ada_id), of(&bob_id));
+    assert!(
+        ada.body.contains(r#""event":"ask","args":[{"$binary":"CQ=="},{"$$binary":"x"}],"#),
+        "{}",
+        ada.body
+    );
+    assert!(bob.body.contains(r#""event":"ask","error":"timeout","#), "{}", bob.body);
+    // The envelope's id is the request's key.
+    for seen in [ada, bob] {
+        let key = seen.header("idempotency-key").concat();
+        assert!(seen.body.contains(&format!(r#""id":"{key}""#)), "{key}: {}", seen.body);
+    }
+    assert_ne!(ada.header("idempotency-key"), bob.header("idempotency-key"));
+}
+
+#[test]
+fn a_connect_hook_may_ask_too_right_after_the_connect() {
+    let (gateway, backend) = site("socketio: {connect: {hook: /hook}}\n", |_, body| match body {
+        body if body.contains(r#""type":"connect""#) => {
+            (200, r#"{"emit":[{"event":"first"},{"event":"who","ack":true},{"event":"last"}]}"#.to_owned())
+        }
+        _ => (200, r#"{"emit":[{"event":"hello"}],"disconnect":true}"#.to_owned()),
+    });
+    let mut socket = connect(&gateway, "", &[]);
+    assert_eq!(
+        [socket.text(), socket.text(), socket.text()],
+        [r#"42["first"]"#, r#"420["who"]"#, r#"42["last"]"#]
+    );
+    socket.send(r#"430["ada"]"#);
+    assert_eq!([socket.text(), socket.text()], [r#"42["hello"]"#, "41"]);
+    request(&backend, "POST /hook");
+}
+
+#[test]
+fn a_slow_call_delays_its_own_socket_and_no_other() {
+    let (arrived, has_arrived) = std::sync::mpsc::channel();
+    let (let_go, go) = std::sync::mpsc::channel::<()>();
+    let go = std::sync::Mutex::new(go);
+    let rules = "socketio: {events: {slow: {hook: /slow}, quick: {hook: /quick}}}\n";
+    let (gateway, _backend) = site(rules, move |line, _| {
+        if line == "POST /slow" {
+            let _ = arrived.send(());
+            let _ = go.lock().map(|go| go.recv_timeout(std::time::Duration::from_secs(4)));
+        }
+        (200, format!(r#"{{"ack":["{line}"]}}"#))
+    });
+    let mut slow = connect(&gateway, "", &[]);
+    slow.send(r#"421["slow"]"#);
+    slow.send(r#"422["quick"]"#);
+    has_arrived.recv().expect("the backend is asked");
+    // More sockets than there are workers.
+    for _ in 0..8 {
+        let mut other = connect(&gateway, "", &[]);
+        assert_eq!(say(&mut other, r#"421["quick"]"#), r#"431["POST /quick"]"#);
+    }
+    let_go.send(()).expect("the backend waits");
+    assert_eq!([slow.text(), slow.text()], [r#"431["POST /slow"]"#, r#"432["POST /quick"]"#]);
+}

@@ -12,6 +12,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde::Serialize;
@@ -57,8 +58,7 @@ impl Settings {
 
 /// Answers the admin listener's requests.
 pub struct Admin {
-    guard: Guard,
-    max_body: usize,
+    settings: ArcSwap<Settings>,
     readiness: Readiness,
     metrics: Metrics,
     sockets: Arc<dyn Sockets>,
@@ -67,7 +67,7 @@ pub struct Admin {
 
 impl std::fmt::Debug for Admin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Admin").field("guard", &self.guard).finish_non_exhaustive()
+        f.debug_struct("Admin").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -75,14 +75,18 @@ impl Admin {
     /// Serves as `settings` say. `sockets` are those that calls speak of, `ending` is what a drain
     /// begins.
     pub fn new(
-        settings: &Settings,
+        settings: Settings,
         readiness: Readiness,
         metrics: Metrics,
         sockets: Arc<dyn Sockets>,
         ending: Arc<dyn Ending>,
     ) -> Admin {
-        let (guard, max_body) = (settings.guard.clone(), settings.max_body);
-        Admin { guard, max_body, readiness, metrics, sockets, ending }
+        Admin { settings: ArcSwap::from_pointee(settings), readiness, metrics, sockets, ending }
+    }
+
+    /// Serves as these settings say from now on; the address stays.
+    pub fn set(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
     }
 
     /// Answers one request. Never fails: what is wrong with the request is the answer.
@@ -100,9 +104,10 @@ impl Admin {
         request: Request<Body>,
         found: Result<(&'static Route, Option<String>), Fault>,
     ) -> Result<Response<Body>, Fault> {
+        let settings = self.settings.load_full();
         if !matches!(found, Ok((Route { access: Access::Open, .. }, _))) {
             // Before the fault too: a stranger does not learn which calls there are.
-            self.guard.check(&request)?;
+            settings.guard.check(&request)?;
         }
         let (route, id) = found?;
         let sockets = &*self.sockets;
@@ -115,11 +120,11 @@ impl Admin {
             }
             Call::Openapi => Ok(json(StatusCode::OK, OPENAPI.into())),
             Call::Do(verb) => {
-                let body = body::read(request.into_body(), self.max_body).await?;
+                let body = body::read(request.into_body(), settings.max_body).await?;
                 written(&calls::one(sockets, verb, &body).await?)
             }
             Call::Batch => {
-                let body = body::read(request.into_body(), self.max_body).await?;
+                let body = body::read(request.into_body(), settings.max_body).await?;
                 written(&calls::batch(sockets, &body).await?)
             }
             Call::Sockets => written(&lists::sockets(sockets, request.uri().query()).await?),

@@ -66,7 +66,7 @@ fn settings(yaml: &str) -> (Settings, Vec<String>) {
 fn admin(yaml: &str) -> (Admin, Readiness) {
     let readiness = Readiness::default();
     let admin = Admin::new(
-        &settings(yaml).0,
+        settings(yaml).0,
         readiness.clone(),
         Metrics::install(),
         Arc::new(Crowd::default()),

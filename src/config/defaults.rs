@@ -115,6 +115,9 @@ pub const LIMIT_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// `limits.body_timeout`: how long a request's body may stand still.
 pub const LIMIT_BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// `limits.tap_backlog`, in bytes.
+pub const LIMIT_TAP_BACKLOG: u64 = 64_000_000;
+
 /// `log.level`.
 pub const LOG_LEVEL: &str = "info";
 /// `log.access`.

@@ -3,6 +3,7 @@
 
 mod finish;
 pub mod identify;
+mod outlive;
 mod rate;
 pub mod route;
 mod snapshot;
@@ -22,12 +23,15 @@ use crate::fault::Fault;
 use crate::headers::Said;
 use crate::proxy;
 use crate::rules::header::Hearing;
+use crate::rules::tap::Watch;
 use crate::server::{Handler, Peer};
 use crate::socketio::Hub;
 use crate::telemetry::metrics;
+use crate::upstream::Upstream;
 
 use finish::Finish;
 use identify::Identity;
+use outlive::Outlive;
 use rate::Rates;
 pub use snapshot::{Routes, Snapshot};
 
@@ -141,7 +145,6 @@ impl Gateway {
         if let Some(watch) = &mut watch {
             *request = take(request).map(|body| watch.request(body));
         }
-        let hearing = Hearing::of(request.headers());
         let context = proxy::Context {
             forwarded: &who.forwarded,
             request_id: &who.request_id,
@@ -150,15 +153,55 @@ impl Gateway {
             max_body: route.max_body,
             claims: &claims,
         };
-        let mut response = proxy::forward(upstream, request, &context).await?;
-        if let Some(said) = response.extensions_mut().remove::<Said>() {
-            hearing.heed(&said, &self.hub);
+        match watch {
+            None => exchange(upstream, request, &context, None, &self.hub).await,
+            Some(watch) => outlive(upstream, take(request), &context, watch, &self.hub).await,
         }
-        Ok(match watch {
-            Some(watch) => watch.response(response, &self.hub),
-            None => response,
-        })
     }
+}
+
+/// Asks the upstream; does what it says in `Frontroom-Actions`, and lets taps look on.
+async fn exchange(
+    upstream: &Upstream,
+    request: &mut Request<Body>,
+    context: &proxy::Context<'_>,
+    watch: Option<Watch>,
+    hub: &Arc<Hub>,
+) -> Result<Response<Body>, Fault> {
+    let hearing = Hearing::of(request.headers());
+    let mut response = proxy::forward(upstream, request, context).await?;
+    if let Some(said) = response.extensions_mut().remove::<Said>() {
+        hearing.heed(&said, hub);
+    }
+    Ok(match watch {
+        Some(watch) => watch.response(response, hub),
+        None => response,
+    })
+}
+
+/// The same for a request that a tap matches, which is finished though its client leaves.
+fn outlive(
+    upstream: &Arc<Upstream>,
+    mut request: Request<Body>,
+    context: &proxy::Context<'_>,
+    watch: Watch,
+    hub: &Arc<Hub>,
+) -> Outlive<Result<Response<Body>, Fault>> {
+    let (upstream, hub) = (Arc::clone(upstream), Arc::clone(hub));
+    let (forwarded, request_id) = (context.forwarded.clone(), context.request_id.clone());
+    let (target, claims) = (context.target.map(str::to_owned), context.claims.to_vec());
+    let (response_timeout, max_body) = (context.response_timeout, context.max_body);
+    Outlive::new(async move {
+        let context = proxy::Context {
+            forwarded: &forwarded,
+            request_id: &request_id,
+            target: target.as_deref(),
+            response_timeout,
+            max_body,
+            claims: &claims,
+        };
+        exchange(&upstream, &mut request, &context, Some(watch), &hub).await
+    })
 }
 
 /// The request, which travels by reference so that no future holds it more than once.

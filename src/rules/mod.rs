@@ -76,7 +76,10 @@ impl Rules {
             credentials,
             max_sockets_per_user: most.unwrap_or(defaults::MAX_SOCKETS_PER_USER),
             hooks: Hooks::build(&file.hooks, problems),
-            client: Client { resolver, taps: Arc::new(Taps::build(&file.taps, problems)) },
+            client: Client {
+                resolver,
+                taps: Arc::new(Taps::build(&file.taps, file.limits.tap_backlog, problems)),
+            },
         }
     }
 

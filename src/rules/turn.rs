@@ -195,7 +195,9 @@ impl Turn {
         let mut exchange = self.rules.client.send(prepared, way, headers).await?;
         let heard = self.heed(exchange.said(), hands);
         let reply = exchange.finish(&self.hub)?;
-        let done = heard?.and(self.act(hook::answer(&reply)?, Some(self.asking(url)), hands)?);
+        let actions = hook::answer(&reply)?;
+        let asking = actions.emit.iter().any(|emission| emission.ack).then(|| self.asking(url));
+        let done = heard?.and(self.act(actions, asking, hands)?);
         Ok((reply, done))
     }
 
@@ -212,11 +214,11 @@ impl Turn {
     }
 
     /// Does what a backend says, or fails with what it objects.
-    fn act(&self, actions: Actions, asking: Option<Asking>, hands: &mut Hands) -> Result<Done, Failure> {
+    fn act(&self, mut actions: Actions, asking: Option<Asking>, hands: &mut Hands) -> Result<Done, Failure> {
         if let Some(rejection) = actions.error {
             return Err(rejection.failure());
         }
-        let done = Done { ack: actions.ack.clone(), disconnect: actions.disconnect };
+        let done = Done { ack: actions.ack.take(), disconnect: actions.disconnect };
         actions.perform(&Here { asking, ..Here::of(self.socket()) }, hands);
         Ok(done)
     }

@@ -27,4 +27,6 @@ pub struct Limits {
     pub body_timeout: Option<Duration>,
     /// Largest REST request body. Default: none.
     pub max_body: Option<Size>,
+    /// Bytes of answers that wait for their taps. Default 64MB.
+    pub tap_backlog: Option<Size>,
 }

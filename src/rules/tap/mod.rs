@@ -1,8 +1,10 @@
 //! Taps: a REST answer becomes an event. Nothing leaks by default: what clients see is written.
 
+mod line;
 mod pattern;
 mod scope;
 mod selection;
+mod tee;
 mod watch;
 
 #[cfg(test)]
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::config::{Problems, file};
+use crate::config::{Problems, defaults, file, value};
 use crate::json::Json;
 use crate::socketio::{Command, Hub};
 use crate::telemetry::metrics;
@@ -24,11 +26,13 @@ use super::emit::Emit;
 use super::reply::Reply;
 use super::template::{Compiler, Error, Names, Scope, Source, Uses};
 
+use line::Line;
 use pattern::Pattern;
 use scope::{Exchange, TapScope};
 use selection::Selection;
+use tee::Missing;
+use watch::Complete;
 pub use watch::Watch;
-use watch::{Complete, Missing};
 
 /// Largest body looked at.
 const MAX_BODY: usize = 1_000_000;
@@ -46,8 +50,12 @@ impl Sink for Hub {
 }
 
 /// All taps.
-#[derive(Debug, Default)]
-pub struct Taps(Vec<Tap>);
+#[derive(Debug)]
+pub struct Taps {
+    all: Vec<Tap>,
+    /// What they still have to look at.
+    line: Arc<Line>,
+}
 
 /// One tap.
 #[derive(Debug)]
@@ -69,17 +77,27 @@ struct Tap {
 }
 
 impl Taps {
-    /// Builds them from `taps:`.
-    pub fn build(file: &[file::Tap], problems: &mut Problems) -> Taps {
+    /// Builds them from `taps:` and `limits.tap_backlog`.
+    pub fn build(file: &[file::Tap], backlog: Option<value::Size>, problems: &mut Problems) -> Taps {
         let compile = |(index, raw)| Tap::compile(&format!("taps[{index}]"), raw, problems);
-        Taps(file.iter().enumerate().filter_map(compile).collect())
+        let all = file.iter().enumerate().filter_map(compile).collect();
+        let backlog = backlog.map_or(defaults::LIMIT_TAP_BACKLOG, |backlog| backlog.0);
+        Taps { all, line: Arc::new(Line::new(usize::try_from(backlog).unwrap_or(usize::MAX))) }
+    }
+
+    /// Counts what became of an answer for each of these taps.
+    fn count(&self, matches: &[usize], result: &str) {
+        for tap in matches.iter().filter_map(|index| self.get(*index)) {
+            tracing::warn!(tap = tap.on, result, "a tap does not look at an answer");
+            metrics::tap(&tap.on, result);
+        }
     }
 
     /// Watches an exchange, by the path and query as the client sent them. `None`, and nothing is
     /// allocated, where no tap matches.
     pub fn watch(self: &Arc<Self>, method: &Method, target: &str, headers: &HeaderMap) -> Option<Watch> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let matching = self.0.iter().enumerate().filter(|(_, tap)| tap.pattern.matches(method, path));
+        let matching = self.all.iter().enumerate().filter(|(_, tap)| tap.pattern.matches(method, path));
         let matches: Vec<_> = matching.map(|(index, tap)| (index, tap.pattern.captures(path))).collect();
         if matches.is_empty() {
             return None;
@@ -93,7 +111,7 @@ impl Taps {
     }
 
     fn get(&self, index: usize) -> Option<&Tap> {
-        self.0.get(index)
+        self.all.get(index)
     }
 
     /// Runs the matching taps, one after another.

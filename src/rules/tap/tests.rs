@@ -39,13 +39,10 @@ impl Recorder {
         self.0.lock().unwrap().clone()
     }
 
-    /// Larger and compressed bodies are looked at in a task of their own.
+    /// The same once nothing waits any more.
     async fn settled(&self) -> Vec<String> {
-        for _ in 0..200 {
-            if !self.told().is_empty() {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
         }
         self.told()
     }
@@ -54,7 +51,7 @@ impl Recorder {
 fn build(yaml: &str) -> (Arc<Taps>, Vec<String>) {
     let raw: Vec<file::Tap> = serde_yaml::from_str(yaml).unwrap();
     let mut problems = Problems::default();
-    let taps = Taps::build(&raw, &mut problems);
+    let taps = Taps::build(&raw, None, &mut problems);
     (Arc::new(taps), problems.into_vec().iter().map(ToString::to_string).collect())
 }
 
@@ -99,7 +96,7 @@ async fn run(yaml: &str, method: &str, target: &str, response: Response<Body>) -
     let (taps, recorder) = (taps(yaml), Arc::new(Recorder::default()));
     let watch = watch(&taps, method, target).expect("a tap matches");
     read(watch.response(response, &recorder).into_body()).await;
-    recorder.told()
+    recorder.settled().await
 }
 
 #[test]
@@ -198,7 +195,7 @@ async fn the_clients_answer_is_unchanged_and_the_event_waits_for_its_end() {
     assert!(recorder.told().is_empty());
     assert_eq!(&body.frame().await.unwrap().unwrap().into_data().unwrap()[..], b":1}");
     assert!(body.frame().await.is_none());
-    assert_eq!(recorder.told(), [r#"/ newMessage [{"a":1}] to ["chat:1"] except []"#]);
+    assert_eq!(recorder.settled().await, [r#"/ newMessage [{"a":1}] to ["chat:1"] except []"#]);
 }
 
 #[tokio::test]
@@ -210,17 +207,106 @@ async fn the_last_byte_is_enough_where_the_length_is_known() {
     assert_eq!(http_body::Body::size_hint(&body).exact(), Some(1));
     body.frame().await.unwrap().unwrap();
     drop(body);
-    assert_eq!(recorder.told().len(), 1);
+    assert_eq!(recorder.settled().await.len(), 1);
 }
 
 #[tokio::test]
-async fn nothing_is_emitted_when_the_client_leaves_before_the_end() {
+async fn a_client_that_leaves_before_the_end_takes_nothing_from_others() {
+    let (taps, recorder) = (taps(CHAT), Arc::new(Recorder::default()));
+    for read_before in 0..2 {
+        let watch = watch(&taps, "POST", "/chat/rooms/1/messages").unwrap();
+        let mut body = watch.response(response(200, &[], chunks(&[b"1", b"2"])), &recorder).into_body();
+        for _ in 0..read_before {
+            body.frame().await.unwrap().unwrap();
+        }
+        drop(body);
+    }
+    assert_eq!(recorder.settled().await, [r#"/ newMessage [12] to ["chat:1"] except []"#; 2]);
+}
+
+#[tokio::test]
+async fn what_a_client_leaves_behind_is_not_read_for_ever() {
     let (taps, recorder) = (taps(CHAT), Arc::new(Recorder::default()));
     let watch = watch(&taps, "POST", "/chat/rooms/1/messages").unwrap();
-    let mut body = watch.response(response(200, &[], chunks(&[b"1", b"2"])), &recorder).into_body();
-    body.frame().await.unwrap().unwrap();
-    drop(body);
-    assert!(recorder.told().is_empty());
+    let endless = futures_util::stream::repeat_with(|| {
+        Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from_static(&[b' '; 1000])))
+    });
+    let body = Body::boxed(http_body_util::StreamBody::new(endless));
+    drop(watch.response(response(200, &[], body), &recorder));
+    assert!(recorder.settled().await.is_empty());
+}
+
+/// A sink that says when it is at work, and works until it is let go.
+struct Blocked {
+    begun: std::sync::mpsc::Sender<()>,
+    go: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Sink for Blocked {
+    fn run(&self, _: &Command) -> usize {
+        self.begun.send(()).unwrap();
+        self.go.lock().unwrap().recv().unwrap();
+        1
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_client_has_its_whole_answer_while_the_tap_is_still_at_work() {
+    let taps = taps(CHAT);
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let (let_go, go) = std::sync::mpsc::channel();
+    let sink = Arc::new(Blocked { begun, go: Mutex::new(go) });
+    // The first tap's work blocks; the second answer is for the same path.
+    for body in [&b"[1.0,  2]"[..], b"\"caf\xc3\xa9\""] {
+        let watch = watch(&taps, "POST", "/chat/rooms/1/messages").unwrap();
+        let answer = watch.response(response(200, &[], chunks(&[body])), &sink);
+        assert_eq!(read(answer.into_body()).await, body);
+    }
+    has_begun.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+    assert!(has_begun.try_recv().is_err(), "one after another");
+    let_go.send(()).unwrap();
+    has_begun.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+    let_go.send(()).unwrap();
+}
+
+#[tokio::test]
+async fn answers_of_a_path_are_looked_at_in_the_order_they_were_complete() {
+    let (taps, recorder) = (taps(CHAT), Arc::new(Recorder::default()));
+    for number in 0..50 {
+        let watch = watch(&taps, "POST", "/chat/rooms/1/messages").unwrap();
+        // Every third one takes longer to look at.
+        let (coding, body) = match number % 3 {
+            0 => ("gzip", compressed("gzip", number.to_string().as_bytes())),
+            _ => ("identity", number.to_string().into_bytes()),
+        };
+        let answer = response(200, &[("content-encoding", coding)], Body::from(Bytes::from(body)));
+        read(watch.response(answer, &recorder).into_body()).await;
+    }
+    let expected: Vec<_> =
+        (0..50).map(|number| format!(r#"/ newMessage [{number}] to ["chat:1"] except []"#)).collect();
+    assert_eq!(recorder.settled().await, expected);
+}
+
+#[tokio::test]
+async fn what_waits_for_taps_is_bounded() {
+    let line = Arc::new(Line::new(100));
+    let done = Arc::new(Mutex::new(Vec::new()));
+    let work = |number: usize| {
+        let done = Arc::clone(&done);
+        Box::new(move || done.lock().unwrap().push(number))
+    };
+    // One alone may be larger than the bound.
+    assert_eq!(line.add("a", 1_000, work(1)), Ok(()));
+    assert_eq!(line.add("a", 1, work(2)), Err(line::Full));
+    tokio::task::yield_now().await;
+    for number in 3..6 {
+        let expected = if number < 5 { Ok(()) } else { Err(line::Full) };
+        assert_eq!(line.add("a", 50, work(number)), expected);
+    }
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*done.lock().unwrap(), [1, 3, 4]);
 }
 
 #[tokio::test]
@@ -230,7 +316,7 @@ async fn nothing_is_emitted_when_the_upstream_breaks_off() {
     let parts = [Ok(http_body::Frame::data(Bytes::from("1"))), Err(std::io::Error::other("gone"))];
     let body = Body::boxed(http_body_util::StreamBody::new(futures_util::stream::iter(parts)));
     assert!(watch.response(response(200, &[], body), &recorder).into_body().collect().await.is_err());
-    assert!(recorder.told().is_empty());
+    assert!(recorder.settled().await.is_empty());
 }
 
 #[tokio::test]
@@ -322,7 +408,7 @@ async fn a_body_over_the_bound_or_not_json_emits_nothing_and_passes_whole() {
         let watch = watch(&taps, "GET", "/x").unwrap();
         let answer = watch.response(response(200, &[], chunks(&[body.as_bytes()])), &recorder);
         assert_eq!(read(answer.into_body()).await, body);
-        assert!(recorder.told().is_empty(), "{body}");
+        assert!(recorder.settled().await.is_empty(), "{body}");
     }
     assert_eq!(run(yaml, "GET", "/x", response(200, &[], chunks(&[b"[1,2,3,4]"]))).await.len(), 1);
 }
@@ -379,7 +465,7 @@ async fn the_requests_headers_and_body_can_be_read() {
     let sent = watch.request(chunks(&[br#"{"t":"#, b"1.0}"]));
     assert_eq!(read(sent).await, r#"{"t":1.0}"#);
     read(watch.response(response(200, &[], Body::Empty), &recorder).into_body()).await;
-    assert_eq!(recorder.told(), [r#"/ a [1.0, "PUT /x"] to ["b"] except ["me"]"#]);
+    assert_eq!(recorder.settled().await, [r#"/ a [1.0, "PUT /x"] to ["b"] except ["me"]"#]);
 }
 
 #[tokio::test]
@@ -390,7 +476,7 @@ async fn a_request_body_that_was_not_read_to_its_end_emits_nothing() {
     let mut sent = watch.request(chunks(&[b"1", b"2"]));
     sent.frame().await.unwrap().unwrap();
     read(watch.response(response(200, &[], Body::Empty), &recorder).into_body()).await;
-    assert!(recorder.told().is_empty());
+    assert!(recorder.settled().await.is_empty());
 }
 
 #[tokio::test]
