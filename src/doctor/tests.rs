@@ -104,3 +104,24 @@ fn a_site_is_read_with_its_defaults() {
     let root = Site::parse(&options("http://a.test")).unwrap();
     assert_eq!(root.connect_packet(), "40");
 }
+
+#[test]
+fn troubleshooting_ties_symptoms_to_every_check() {
+    let guide = include_str!("../../docs/troubleshooting.md");
+    for check in [
+        "reach",
+        "polling handshake",
+        "protocol version",
+        "websocket",
+        "upgrade",
+        "session affinity",
+        "namespace",
+        "ping",
+        "CORS REST",
+        "CORS REST error",
+        "CORS Socket.IO",
+        "CORS Socket.IO error",
+    ] {
+        assert!(guide.contains(&format!("`{check}`")), "{check}");
+    }
+}

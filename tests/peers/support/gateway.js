@@ -65,9 +65,9 @@ export class Process {
   }
 
   /** SIGTERM; it must exit with 0 in time. */
-  async stop() {
+  async stop(ms = EXIT_MS) {
     this.#child.kill('SIGTERM');
-    const { code, signal } = await within(this.#exit, 'exit after SIGTERM', EXIT_MS).catch((late) => {
+    const { code, signal } = await within(this.#exit, 'exit after SIGTERM', ms).catch((late) => {
       this.#child.kill('SIGKILL');
       throw new Error(`${late.message}\n${this.output}`);
     });

@@ -17,7 +17,7 @@ export async function freePort() {
 }
 
 /** nginx with `http` inside its `http {}`, and `server` inside a server that listens. */
-export async function startNginx({ http = '', server }) {
+export async function startNginx({ http = '', server, connections = 256 }) {
   const folder = mkdtempSync(join(tmpdir(), 'frontroom-nginx-'));
   const port = await freePort();
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
@@ -25,14 +25,14 @@ export async function startNginx({ http = '', server }) {
     .join(' ');
   writeFileSync(
     join(folder, 'nginx.conf'),
-    `daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr;
-     events { worker_connections 256; }
+    `daemon off; worker_processes 1; worker_rlimit_nofile ${2 * connections + 64}; pid ${folder}/pid; error_log stderr;
+     events { worker_connections ${connections}; }
      http { access_log off; ${temporary} ${http}
        server { listen 127.0.0.1:${port}; ${server} } }`,
   );
   const child = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
-  child.stderr.on('data', (chunk) => (log += chunk));
+  child.stderr.on('data', (chunk) => (log += chunk)); if (process.env.NGINX_LOG) child.stderr.pipe(process.stderr);
   const exit = new Promise((resolve) => child.once('exit', resolve));
   child.once('error', (error) => (log += error.message));
   const deadline = Date.now() + DEADLINE_MS;
