@@ -28,10 +28,12 @@ pub use crate::types::Format;
 mod compiled;
 mod reload;
 mod shutdown;
+mod signals;
 
 use compiled::{Compiled, compile, compile_to_run};
 use reload::Source;
 use shutdown::{End, Handle};
+use signals::Signals;
 
 /// The exit code of a bad config, as of bad usage.
 const BAD_CONFIG: u8 = 2;
@@ -148,6 +150,10 @@ fn serve(
         Err(error) => return fail(&format!("cannot start the runtime: {error}")),
     };
     let code = runtime.block_on(async {
+        let signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => return fail(&format!("cannot listen to signals: {error}")),
+        };
         tokio::spawn(beside);
         tokio::spawn(metrics.clone().upkeep());
         let first = listeners.first().map(Listener::local_addr);
@@ -160,7 +166,9 @@ fn serve(
         if let Some(first) = first {
             print!("{}", greeting(first));
         }
-        House::build(compiled, handles, metrics).live(listeners, admin, &workers, source.map(Arc::new)).await
+        House::build(compiled, handles, metrics)
+            .live(listeners, admin, &workers, source.map(Arc::new), signals)
+            .await
     });
     workers.stop();
     code
@@ -245,6 +253,7 @@ impl House {
         admin: Option<Listener>,
         workers: &Workers,
         source: Option<Arc<Source>>,
+        Signals { hangup, mut ending }: Signals,
     ) -> ExitCode {
         let (drain, crowd) = (self.end.drain(), Crowd::default());
         let handles: Vec<_> = self.listeners.iter().map(|(_, handle)| handle.clone()).collect();
@@ -266,23 +275,23 @@ impl House {
         self.end.ready();
         let reloading = async {
             match &source {
-                Some(source) => self.keep_reloading(source).await,
+                Some(source) => self.keep_reloading(source, hangup).await,
                 None => std::future::pending().await,
             }
         };
         tokio::spawn(server::keep_fresh(handles.clone()));
-        let ending = async {
+        let ended = async {
             tokio::select! {
-                () = shutdown::signalled() => {}
+                () = ending.next() => {}
                 () = reloading => {}
             }
             tokio::select! {
                 () = self.end.finish() => ExitCode::SUCCESS,
-                () = shutdown::signalled() => ExitCode::FAILURE,
+                () = ending.next() => ExitCode::FAILURE,
             }
         };
         tokio::select! {
-            code = ending => code,
+            code = ended => code,
             Err(error) = async { serving.await.into_iter().collect::<std::io::Result<Vec<()>>>() } => {
                 fail(&format!("a listener failed: {error}"))
             }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use super::House;
 use super::compiled::{Compiled, Fixed, compile_to_run};
@@ -54,13 +54,11 @@ impl Source {
 
 impl House {
     /// Reads the file again on SIGHUP, and whenever it changes unless `reload.auto` is false. For ever.
-    pub(super) async fn keep_reloading(&self, source: &Arc<Source>) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-            tracing::error!("SIGHUP cannot be waited for; the config stays as it is");
-            return std::future::pending().await;
-        };
+    pub(super) async fn keep_reloading(&self, source: &Arc<Source>, mut hangup: Signal) {
         let file = [source.path.clone()];
         let mut watch = Watch::new(&file);
+        // What changed between the start's look at the file and the watch is seen now.
+        self.reload(source, Why::Noticed).await;
         loop {
             let why = tokio::select! {
                 _ = hangup.recv() => Why::Asked,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -23,20 +22,6 @@ const SPREAD: f64 = 0.8;
 
 /// How often it is looked whether everything has ended.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// Waits for SIGTERM or SIGINT.
-pub(super) async fn signalled() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be waited for; the process ends only by force");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-}
 
 /// The orderly end of everything, within `shutdown.delay` and `shutdown.grace`. It comes once.
 pub(super) struct End {
