@@ -13,6 +13,7 @@ use support::backend::Backend;
 use support::eventually;
 use support::gateway::Gateway;
 use support::http;
+use support::polling::Polling;
 use support::websocket::WebSocket;
 
 const RULES: &str = "socketio:\n  connect: {state: {n: 1}}\n  events: {join: {join: '{{ data }}'}, fence: {}}\n  namespaces: {/side: {}}\n";
@@ -151,6 +152,17 @@ fn sockets_are_moved_and_disconnected() {
     ada.closed();
     assert_eq!(call("/v1/disconnect", json!({"everyone": true, "namespace": "/side"})), 1);
     assert_eq!(bob.text(), "41/side,");
+}
+
+#[test]
+fn a_polling_client_is_told_of_its_disconnect_before_the_connection_closes() {
+    let gateway = gateway("");
+    let client = Polling::connect(&gateway.address);
+    let (_, told) = gateway.call("POST", "/v1/disconnect", r#"{"everyone":true,"close":true}"#);
+    assert_eq!(told, json!({"sockets": 1}));
+    assert_eq!(client.get().text(), "41");
+    assert_eq!(client.get().text(), "6\x1e1");
+    assert!(client.get().text().contains("Session ID unknown"));
 }
 
 #[test]

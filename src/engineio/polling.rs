@@ -163,6 +163,9 @@ impl Session {
         state.queue.written();
         if let Some(ended) = state.ended
             && state.queue.is_empty()
+            // The close packet goes alone: the stock client looks at what comes with it only after it
+            // has closed, and would take a DISCONNECT for a lost connection.
+            && (frames.is_empty() || ended.farewell == Farewell::Left)
         {
             // A client that said goodbye itself needs no close packet.
             frames.push(Frame::packet(if ended.farewell == Farewell::Left { NOOP } else { CLOSE }));
