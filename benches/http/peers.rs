@@ -135,7 +135,7 @@ fn haproxy(address: SocketAddr, backend: SocketAddr, tls: bool, files: TempDir) 
     let config = format!(
         "global
     nbthread 1
-    maxconn 10000
+    maxconn 4000
 defaults
     mode http
     timeout connect 5s

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::UPGRADE;
 use http::response::Parts;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -74,6 +74,15 @@ pub(in crate::upstream) struct Answer {
     outgoing: Option<Outgoing>,
 }
 
+/// What is known while a response's head is waited for.
+struct Awaited {
+    interim: Interim,
+    /// Whether any byte came.
+    heard: bool,
+    /// The request's fields, until the memory is the response's.
+    spare: HeaderMap,
+}
+
 impl Answer {
     /// The response: its body takes `connection`, and what is left of the request's `body`. At its end
     /// the connection goes back to `endpoint`.
@@ -130,8 +139,10 @@ impl Connection {
         limit: Duration,
     ) -> Result<Answer, Failure> {
         let mut outgoing = Outgoing::new(request, std::mem::take(&mut self.buffer));
-        let mut interim = Interim::of(request);
-        let mut heard = false;
+        let upgrading = request.headers().contains_key(UPGRADE);
+        // The request's fields are encoded: their memory takes the response's.
+        let spare = std::mem::take(request.headers_mut());
+        let mut awaited = Awaited { interim: Interim::of(request), heard: false, spare };
         let (mut sent, body) = (false, request.body_mut());
         let head = poll_fn(|cx| {
             if !sent {
@@ -145,20 +156,17 @@ impl Connection {
                     Poll::Pending => (),
                 }
             }
-            if let Poll::Ready(head) = self.poll_head(&mut interim, &mut heard, cx) {
-                let untaken = outgoing.is_untaken();
-                return Poll::Ready(head.map_err(|error| Failure::Broken {
-                    error,
-                    unheard: !heard,
-                    untaken,
-                }));
+            if let Poll::Ready(head) = self.poll_head(&mut awaited, cx) {
+                let (unheard, untaken) = (!awaited.heard, outgoing.is_untaken());
+                return Poll::Ready(head.map_err(|error| Failure::Broken { error, unheard, untaken }));
             }
             if sent { self.deadline.poll(cx).map(|()| Err(Failure::Timeout)) } else { Poll::Pending }
         })
-        .await?;
+        .await;
         self.deadline.set(None);
-        let Head { mut parts, persistent } = head;
-        let upgrading = request.headers().contains_key(UPGRADE);
+        // After a failure the request may be sent again.
+        *request.headers_mut() = awaited.spare;
+        let Head { mut parts, persistent } = head?;
         let framing = Framing::of(&mut parts, request.method(), upgrading).map_err(Failure::Refused)?;
         let persistent = persistent && !outgoing.is_deaf();
         let outgoing = if outgoing.is_sent() {
@@ -173,24 +181,19 @@ impl Connection {
     }
 
     /// The response's head. Interim ones (1xx, but 101) are passed over.
-    fn poll_head(
-        &mut self,
-        interim: &mut Interim,
-        heard: &mut bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Head, BodyError>> {
+    fn poll_head(&mut self, awaited: &mut Awaited, cx: &mut Context<'_>) -> Poll<Result<Head, BodyError>> {
         loop {
             while !self.unread.is_empty()
-                && let Some(head) = head::read(&mut self.unread)?
+                && let Some(head) = head::read(&mut self.unread, &mut awaited.spare)?
             {
-                if !interim.takes(head.parts.status)? {
+                if !awaited.interim.takes(head.parts.status)? {
                     return Poll::Ready(Ok(head));
                 }
             }
             if ready!(poll_small(&mut self.stream, &mut self.unread, cx))? == 0 {
                 return Poll::Ready(Err(closed().into()));
             }
-            *heard = true;
+            awaited.heard = true;
         }
     }
 

@@ -57,7 +57,8 @@ pub(super) fn write_field(name: &HeaderName, value: &HeaderValue, out: &mut Vec<
 }
 
 /// Takes a response's head out of `unread`, maybe an interim one's (1xx); none while it is not complete.
-pub(super) fn read(unread: &mut Bytes) -> Result<Option<Head>, Malformed> {
+/// Its fields take the memory of `spare`, which is left as it is until then.
+pub(super) fn read(unread: &mut Bytes, spare: &mut HeaderMap) -> Result<Option<Head>, Malformed> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut fields);
     let length = match response.parse(unread) {
@@ -75,6 +76,8 @@ pub(super) fn read(unread: &mut Bytes) -> Result<Option<Head>, Malformed> {
     {
         parts.extensions.insert(reason);
     }
+    parts.headers = std::mem::take(spare);
+    parts.headers.clear();
     parts.headers.reserve(response.headers.len() + MORE_FIELDS);
     for field in response.headers.iter() {
         append(&mut parts.headers, field.name.as_bytes(), unread.slice_ref(field.value))?;
