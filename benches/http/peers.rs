@@ -145,6 +145,7 @@ defaults
     http-reuse always
 frontend front
     bind {address} backlog 4096 {tls}
+    http-request del-header connection
     default_backend back
 backend back
     server one {backend}
@@ -209,7 +210,12 @@ pub(crate) mod nginx {
     ) -> io::Result<Server> {
         let at = files.path().display();
         let (ssl, certificate) = if tls {
-            ("ssl", format!("ssl_certificate {at}/cert.pem; ssl_certificate_key {at}/key.pem;"))
+            (
+                "ssl",
+                format!(
+                    "ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {at}/cert.pem; ssl_certificate_key {at}/key.pem;"
+                ),
+            )
         } else {
             ("", String::new())
         };
