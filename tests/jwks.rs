@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -244,4 +245,47 @@ fn a_reload_keeps_the_keys_unless_the_url_is_another() {
     eventually("the reload", || (gateway.reloads("reloaded") == 2).then_some(()));
     assert_eq!(status(&gateway, &other.token()), 200);
     assert_eq!(status(&gateway, &key.token()), 401);
+}
+
+/// Serves a set over TLS, with a certificate that nobody but its own PEM vouches for.
+fn encrypted(keys: &[&Key]) -> (String, String) {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let (config, (_, body)) = (Arc::new(config), published(keys));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/keys", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut tls = rustls::StreamOwned::new(connection, stream);
+            let mut head = [0; 4096];
+            // A client that does not trust us goes away.
+            let Ok(1..) = tls.read(&mut head) else { continue };
+            let length = body.len();
+            let _ = write!(tls, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+            let _ = tls.flush();
+        }
+    });
+    (url, cert.pem())
+}
+
+#[test]
+fn an_issuer_over_tls_is_asked_if_its_authority_is_trusted() {
+    let key = Key::new("1");
+    let (url, ca) = encrypted(&[&key]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), ca).unwrap();
+    let more = format!("jwks_ca: {}", file.path().display());
+    let gateway = Gateway::start(&config(&backend(), &url, &more));
+    assert_eq!(status(&gateway, &key.token()), 200);
+    let doubtful = Gateway::start(&config(&backend(), &url, ""));
+    assert_eq!(status(&doubtful, &key.token()), 503);
 }

@@ -62,6 +62,7 @@ fn keys(file: &file::Jwt, problems: &mut Problems) -> Keys {
     let jwt = "credentials.jwt";
     if file.jwks_url.is_none() {
         let alone = [
+            ("jwks_ca", file.jwks_ca.is_some()),
             ("jwks_refresh", file.jwks_refresh.is_some()),
             ("jwks_cooldown", file.jwks_cooldown.is_some()),
             ("jwks_timeout", file.jwks_timeout.is_some()),

@@ -1,4 +1,4 @@
-//! The keys of an issuer behind a `jwks_url`: fetched, kept, and fetched again. The only I/O of this house.
+//! The keys of an issuer behind a `jwks_url`: fetched, kept, and fetched again.
 //!
 //! The last good set counts until there is a newer one, however long the URL is away.
 
@@ -7,30 +7,21 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use http::header::{ACCEPT, HeaderValue, USER_AGENT};
-use http::uri::PathAndQuery;
-use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Limited};
 use tokio::sync::Mutex;
 
+use super::fetch::Place;
 use super::jwks;
 use super::key::KeySet;
-use crate::body::Body;
 use crate::config::{Problems, defaults, file, value};
 use crate::telemetry::metrics;
-use crate::upstream::{Upstream, Upstreams};
 
 /// Largest set, in bytes: a hundred keys with their certificates.
 const MAX_BYTES: usize = 512 * 1024;
 
-/// What its requests are counted under in `frontroom_upstream_requests_total`.
-const NAME: &str = "credentials.jwt.jwks_url";
-
 /// The keys behind a URL.
 pub(super) struct Issuer {
     options: Options,
-    upstream: Arc<Upstream>,
-    target: PathAndQuery,
+    place: Place,
     keys: ArcSwapOption<KeySet>,
     /// Held while the URL is asked; when it was last asked for the sake of a token.
     asking: Mutex<Option<Instant>>,
@@ -41,6 +32,8 @@ pub(super) struct Issuer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Options {
     url: String,
+    /// The file's path and what it held.
+    ca: Option<(String, Vec<u8>)>,
     refresh: Duration,
     cooldown: Duration,
     timeout: Duration,
@@ -65,18 +58,21 @@ impl Issuer {
         let refresh = time("jwks_refresh", file.jwks_refresh, defaults::JWKS_REFRESH);
         let cooldown = time("jwks_cooldown", file.jwks_cooldown, defaults::JWKS_COOLDOWN);
         let timeout = time("jwks_timeout", file.jwks_timeout, defaults::JWKS_TIMEOUT);
-        let options = Options { url: url.to_owned(), refresh, cooldown, timeout };
-        let (origin, target) = match split(url) {
-            Ok(parts) => parts,
-            Err(wrong) => {
-                let right = "write it as https://id.example.com/.well-known/jwks.json";
-                problems.add("credentials.jwt.jwks_url", format!("`{url}` {wrong}"), right);
+        let ca = match file.jwks_ca.as_ref().map(|path| Ok((path.clone(), std::fs::read(path)?))).transpose()
+        {
+            Ok(ca) => ca,
+            Err::<_, std::io::Error>(error) => {
+                let wrong = format!("cannot be read: {error}");
+                problems.add("credentials.jwt.jwks_ca", wrong, "name a PEM file that frontroom may read");
                 return None;
             }
         };
-        let upstream = upstream(origin, problems)?;
+        let place = Place::parse(url, ca.as_ref().map(|(_, pem)| pem.as_slice()));
+        let place =
+            place.map_err(|(key, wrong, right)| problems.add(format!("credentials.jwt.{key}"), wrong, right));
+        let options = Options { url: url.to_owned(), ca, refresh, cooldown, timeout };
         let (keys, asking, started) = (ArcSwapOption::empty(), Mutex::new(None), AtomicBool::new(false));
-        Some(Arc::new(Issuer { options, upstream, target, keys, asking, started }))
+        Some(Arc::new(Issuer { options, place: place.ok()?, keys, asking, started }))
     }
 
     /// Whether both say the same, so that the keys of one are those of the other.
@@ -112,8 +108,10 @@ impl Issuer {
             if asked.is_some_and(|asked| asked.elapsed() < issuer.options.cooldown) {
                 return None;
             }
+            let fetched = issuer.fetch().await;
+            // From its end: an issuer that hangs makes nobody wait again at once.
             *asked = Some(Instant::now());
-            issuer.fetch().await.then(|| issuer.keys()).flatten()
+            if fetched { issuer.keys() } else { None }
         })
         .await
         .ok()
@@ -140,18 +138,7 @@ impl Issuer {
     }
 
     async fn ask(&self) -> Result<KeySet, String> {
-        let mut request = Request::new(Body::Empty);
-        *request.uri_mut() = Uri::from(self.target.clone());
-        let headers = request.headers_mut();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/jwk-set+json, application/json"));
-        headers.insert(USER_AGENT, HeaderValue::from_static("frontroom"));
-        let response = self.upstream.send(request, None).await.map_err(|error| error.to_string())?;
-        if response.status() != StatusCode::OK {
-            return Err(format!("the answer is {}", response.status()));
-        }
-        let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
-        let body = body.map_err(|_| format!("the answer broke off, or is over {MAX_BYTES} bytes"))?;
-        jwks::parse(&body.to_bytes())
+        jwks::parse(&self.place.get(MAX_BYTES).await?)
     }
 }
 
@@ -170,31 +157,4 @@ async fn keep_fresh(issuer: Weak<Issuer>) {
             if fetched { refresh } else { cooldown.saturating_mul(1 << failures.min(10)).min(refresh) };
         tokio::time::sleep(wait).await;
     }
-}
-
-/// The origin of a URL, and what is asked of it. The error is what is wrong.
-fn split(url: &str) -> Result<(String, PathAndQuery), &'static str> {
-    let uri: Uri = url.parse().map_err(|_| "is not a URL")?;
-    let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
-    let (Some(scheme), Some(authority)) = (scheme, uri.authority()) else {
-        return Err("is not a URL that begins with https://");
-    };
-    if authority.as_str().contains('@') {
-        return Err("holds a user name");
-    }
-    let target = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    Ok((format!("{scheme}://{authority}"), target))
-}
-
-/// The upstream that the URL's origin is: the same client as for everything else, and no other requests.
-fn upstream(origin: String, problems: &mut Problems) -> Option<Arc<Upstream>> {
-    let one = file::Upstream { endpoints: value::OneOrMany(vec![origin]), ..Default::default() };
-    let alone =
-        file::File { upstreams: [(NAME.to_owned(), one)].into_iter().collect(), ..Default::default() };
-    let mut found = Problems::default();
-    let upstreams = Upstreams::build(&alone, &mut found);
-    for problem in found.into_vec() {
-        problems.add("credentials.jwt.jwks_url", problem.wrong, problem.right);
-    }
-    upstreams.get(NAME).cloned()
 }

@@ -38,6 +38,8 @@ pub struct Jwt {
     pub public_key_file: Option<String>,
     /// URL of a JSON Web Key Set (RFC 7517), whose keys are found by a token's `kid`.
     pub jwks_url: Option<String>,
+    /// PEM file of the authorities to trust for the URL in place of the system's.
+    pub jwks_ca: Option<String>,
     /// How often the set is fetched again. Default 10m.
     pub jwks_refresh: Option<Duration>,
     /// Least time between fetches for the sake of keys that are not known. Default 5s.

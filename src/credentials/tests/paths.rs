@@ -11,7 +11,7 @@ fn judge(patterns: &str, method: Method, path: &str) -> Path {
 
 #[test]
 fn patterns_match_whole_segments() {
-    let patterns = "['/auth/**', 'GET /health', 'POST|PUT /hooks/*/in', /, /a/]";
+    let patterns = "['/auth/**', 'GET /health', 'HEAD /up', 'POST|PUT /hooks/*/in', /, /a/]";
     for (method, path, public) in [
         ("GET", "/auth", true),
         ("POST", "/auth/", true),
@@ -21,6 +21,8 @@ fn patterns_match_whole_segments() {
         ("GET", "/health", true),
         ("HEAD", "/health", true),
         ("POST", "/health", false),
+        ("HEAD", "/up", true),
+        ("GET", "/up", false),
         ("GET", "/health/", false),
         ("GET", "/health/x", false),
         ("PUT", "/hooks/a%20b/in", true),

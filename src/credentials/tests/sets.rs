@@ -145,6 +145,18 @@ fn a_url_is_checked_without_being_asked() {
             "credentials.jwt.jwks_refresh: it is zero",
         ),
         (
+            "jwks_url: 'http://a/b', algorithms: RS256, jwks_ca: /dev/null",
+            "credentials.jwt.jwks_ca: `jwks_url` does not begin with https://",
+        ),
+        (
+            "jwks_url: 'https://a/b', algorithms: RS256, jwks_ca: /nowhere",
+            "credentials.jwt.jwks_ca: cannot be read: No such file",
+        ),
+        (
+            "jwks_url: 'https://a/b', algorithms: RS256, jwks_ca: /dev/null",
+            "credentials.jwt.jwks_ca: holds no certificate",
+        ),
+        (
             "secret: x, algorithms: HS256, jwks_refresh: 1s",
             "credentials.jwt.jwks_refresh: means nothing without `jwks_url`",
         ),
