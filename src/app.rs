@@ -41,7 +41,7 @@ const BAD_CONFIG: u8 = 2;
 /// Runs the gateway until it is told to end.
 pub fn run(config: &Path, workers: usize) -> ExitCode {
     let text = config::text(config);
-    match compile_to_run(text.clone().and_then(|text| config::load_from(&text, config))) {
+    match compile_to_run(text.clone().and_then(|text| config::load_from(&text, config)), None) {
         Ok(compiled) => {
             let source = Source::new(config, text.ok(), &compiled);
             serve(compiled, Some(source), workers, |_| String::new(), std::future::pending())
@@ -240,6 +240,7 @@ impl House {
         self.rulebook.swap(compiled.rules);
         self.gateway.swap(compiled.snapshot);
         self.admin.set(compiled.admin);
+        self.gateway.start();
         self.engine.set_options(compiled.engine);
         self.hub.set_limits(compiled.limits);
         self.hub.set_recovery(&compiled.recovery);
@@ -272,6 +273,7 @@ impl House {
                 None => std::future::pending().await,
             }
         };
+        self.gateway.start();
         self.end.ready();
         let reloading = async {
             match &source {

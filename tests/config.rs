@@ -203,6 +203,17 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
     assert_eq!(api.connect_timeout.unwrap().0, defaults::UPSTREAM_CONNECT_TIMEOUT);
     assert_eq!(api.response_timeout.unwrap().0, defaults::UPSTREAM_RESPONSE_TIMEOUT);
     assert_eq!(api.idle_timeout.unwrap().0, defaults::UPSTREAM_IDLE_TIMEOUT);
+    assert_eq!(api.max_connections, Some(defaults::UPSTREAM_MAX_CONNECTIONS));
+    assert_eq!(api.max_pending, Some(defaults::UPSTREAM_MAX_PENDING));
+    assert_eq!(api.retry.attempts, Some(defaults::RETRY_ATTEMPTS));
+    assert_eq!(api.retry.budget.unwrap().0, defaults::RETRY_BUDGET);
+    let check = api.health_check.as_ref().unwrap();
+    assert_eq!(check.interval.unwrap().0, defaults::HEALTH_CHECK_INTERVAL);
+    assert_eq!(check.timeout.unwrap().0, defaults::HEALTH_CHECK_TIMEOUT);
+    assert_eq!(check.unhealthy_after, Some(defaults::HEALTH_CHECK_UNHEALTHY_AFTER));
+    assert_eq!(check.healthy_after, Some(defaults::HEALTH_CHECK_HEALTHY_AFTER));
+    assert_eq!(api.outlier.consecutive_failures, Some(defaults::OUTLIER_CONSECUTIVE_FAILURES));
+    assert_eq!(api.outlier.eject_for.unwrap().0, defaults::OUTLIER_EJECT_FOR);
     let cors = file.cors.unwrap();
     assert_eq!(cors.max_age.unwrap().0, defaults::CORS_MAX_AGE);
     assert_eq!(cors.allow_headers.unwrap().0, [defaults::CORS_ALLOW_HEADERS]);

@@ -26,6 +26,7 @@ pub(super) struct Compiled {
     pub(super) recovery: Recovery,
     pub(super) credentials: Arc<Credentials>,
     pub(super) rules: Rules,
+    pub(super) routes: Arc<Routes>,
     pub(super) snapshot: Snapshot,
     pub(super) ending: Ending,
     /// Whether a changed file is read again by itself.
@@ -68,11 +69,13 @@ impl Fixed {
 }
 
 impl Compiled {
-    fn build(file: &file::File, problems: &mut Problems) -> Compiled {
-        let routes = Arc::new(Routes::build(file, problems));
+    fn build(file: &file::File, previous: Option<&Routes>, problems: &mut Problems) -> Compiled {
+        let previous = previous.map(Routes::upstreams);
+        let routes = Arc::new(Routes::build(file, previous, problems));
         let credentials = Arc::new(Credentials::build(&file.credentials, problems));
         let rules = Rules::build(file, credentials.clone(), routes.upstreams(), routes.clone(), problems);
-        let snapshot = Snapshot::build(file, routes, credentials.clone(), rules.taps().clone(), problems);
+        let snapshot =
+            Snapshot::build(file, routes.clone(), credentials.clone(), rules.taps().clone(), problems);
         Compiled {
             listen: Terms::build(file, problems),
             admin: Settings::build(file.admin.as_ref(), problems),
@@ -83,6 +86,7 @@ impl Compiled {
             recovery: Recovery::build(&file.socketio, problems),
             credentials,
             rules,
+            routes,
             snapshot,
             ending: Ending {
                 delay: file.shutdown.delay.map_or(defaults::SHUTDOWN_DELAY, |delay| delay.0),
@@ -104,15 +108,19 @@ pub(super) fn compile(loaded: Result<config::Loaded, Report>) -> Result<Compiled
 pub(super) fn with_file(loaded: Result<config::Loaded, Report>) -> Result<(Compiled, file::File), Report> {
     let loaded = loaded?;
     let mut problems = Problems::default();
-    let compiled = Compiled::build(loaded.file(), &mut problems);
+    let compiled = Compiled::build(loaded.file(), None, &mut problems);
     loaded.judge(problems).map(|file| (compiled, file))
 }
 
-/// The same to run with: some problems are for the log alone.
-pub(super) fn compile_to_run(loaded: Result<config::Loaded, Report>) -> Result<Compiled, Report> {
+/// The same to run with: some problems are for the log alone. The upstreams of `previous` that stay as
+/// they are go on, with their connections.
+pub(super) fn compile_to_run(
+    loaded: Result<config::Loaded, Report>,
+    previous: Option<&Routes>,
+) -> Result<Compiled, Report> {
     let loaded = loaded?;
     let mut problems = Problems::default();
-    let compiled = Compiled::build(loaded.file(), &mut problems);
+    let compiled = Compiled::build(loaded.file(), previous, &mut problems);
     let bearable = problems.take_bearable();
     loaded.judge(problems).map(|_| Compiled { bearable, ..compiled })
 }

@@ -8,6 +8,7 @@ use tokio::signal::unix::Signal;
 use super::House;
 use super::compiled::{Compiled, Fixed, compile_to_run};
 use crate::config::{self, Report};
+use crate::gateway::Routes;
 use crate::telemetry::metrics;
 use crate::watch::Watch;
 
@@ -22,6 +23,8 @@ struct Running {
     seen: Option<String>,
     auto: bool,
     fixed: Fixed,
+    /// Whose upstreams go on where they stay as they are.
+    routes: Arc<Routes>,
 }
 
 /// Why the file is read again.
@@ -47,7 +50,8 @@ enum Outcome {
 impl Source {
     /// The file at `path`, of which `compiled` is in force.
     pub(super) fn new(path: &Path, text: Option<String>, compiled: &Compiled) -> Source {
-        let running = Running { seen: text, auto: compiled.auto_reload, fixed: compiled.fixed.clone() };
+        let (fixed, routes) = (compiled.fixed.clone(), Arc::clone(&compiled.routes));
+        let running = Running { seen: text, auto: compiled.auto_reload, fixed, routes };
         Source { path: path.to_owned(), running: Mutex::new(running) }
     }
 }
@@ -96,6 +100,7 @@ impl House {
         let waiting = {
             let mut running = source.running.lock().unwrap_or_else(PoisonError::into_inner);
             running.auto = compiled.auto_reload;
+            running.routes = Arc::clone(&compiled.routes);
             running.fixed.differing(&compiled.fixed)
         };
         self.put_in_force(compiled);
@@ -108,14 +113,15 @@ impl Source {
     fn compile(&self, why: Why) -> Result<Option<Box<Compiled>>, Report> {
         let text = config::text(&self.path);
         let seen = text.as_ref().ok().cloned();
-        {
+        let previous = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             if why == Why::Noticed && (!running.auto || seen.is_some() && running.seen == seen) {
                 return Ok(None);
             }
             running.seen = seen;
-        }
-        let compiled = compile_to_run(config::load_from(&text?, &self.path))?;
+            Arc::clone(&running.routes)
+        };
+        let compiled = compile_to_run(config::load_from(&text?, &self.path), Some(&previous))?;
         Ok(Some(Box::new(compiled)))
     }
 }

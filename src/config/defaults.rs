@@ -13,8 +13,30 @@ pub const UPSTREAM_NAME: &str = "default";
 pub const UPSTREAM_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// `upstreams.*.response_timeout`: from the end of the request's body to the response's head.
 pub const UPSTREAM_RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// `upstreams.*.stream_idle_timeout`: as Envoy has it. Streams of events send comments well within it.
+pub const UPSTREAM_STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// `upstreams.*.idle_timeout`: below the 5s after which Node closes an idle connection.
 pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+/// `upstreams.*.max_connections`: to all endpoints of the upstream together.
+pub const UPSTREAM_MAX_CONNECTIONS: usize = 1024;
+/// `upstreams.*.max_pending`: requests that wait for a connection.
+pub const UPSTREAM_MAX_PENDING: usize = 1024;
+/// `upstreams.*.retry.attempts`: tries after the first.
+pub const RETRY_ATTEMPTS: u32 = 1;
+/// `upstreams.*.retry.budget`: a share of the requests.
+pub const RETRY_BUDGET: f64 = 0.2;
+/// `upstreams.*.health_check.interval`.
+pub const HEALTH_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+/// `upstreams.*.health_check.timeout`.
+pub const HEALTH_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// `upstreams.*.health_check.unhealthy_after`.
+pub const HEALTH_CHECK_UNHEALTHY_AFTER: u32 = 3;
+/// `upstreams.*.health_check.healthy_after`.
+pub const HEALTH_CHECK_HEALTHY_AFTER: u32 = 2;
+/// `upstreams.*.outlier.consecutive_failures`; 0 never ejects.
+pub const OUTLIER_CONSECUTIVE_FAILURES: u32 = 5;
+/// `upstreams.*.outlier.eject_for`: the first time.
+pub const OUTLIER_EJECT_FOR: Duration = Duration::from_secs(30);
 
 /// `cors.allow_credentials`.
 pub const CORS_ALLOW_CREDENTIALS: bool = false;

@@ -3,20 +3,7 @@
 use super::node::{Kind, Node};
 
 /// Section and key. A row goes when its key begins to work.
-const KEYS: &[(&str, &str)] = &[
-    ("File", "cluster"),
-    ("File", "emitters"),
-    ("File", "tracing"),
-    ("Upstream", "health_check"),
-    ("Upstream", "max_connections"),
-    ("Upstream", "max_pending"),
-    ("Upstream", "outlier"),
-    ("Upstream", "retry"),
-    ("Upstream", "tls"),
-];
-
-/// Words of a choice, likewise.
-const WORDS: &[(&str, &str)] = &[("Balance", "least_requests"), ("Balance", "peak_ewma")];
+const KEYS: &[(&str, &str)] = &[("File", "cluster"), ("File", "emitters"), ("File", "tracing")];
 
 /// What is said of all of them.
 pub(super) const WRONG: &str = "not supported yet in this version";
@@ -30,11 +17,6 @@ pub(super) fn keys(section: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 pub(super) fn rows() -> Vec<(&'static str, &'static str)> {
     KEYS.to_vec()
-}
-
-/// Whether `word` is one that later versions will know for the choice `name`.
-pub(super) fn is_word(name: &str, word: &str) -> bool {
-    WORDS.contains(&(name, word))
 }
 
 /// `Some(true)` for a later key without a value, `Some(false)` for one that asks for

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::form::{Form, Schema, one_of};
+use super::form::{Form, Schema};
 use super::later;
 use super::nearest::nearest;
 use super::node::{Entry, Kind, Mark, Node};
@@ -177,10 +177,6 @@ impl<'a> Shape<'a> {
         match read(&text, meaning, form) {
             Ok(outcome) => outcome,
             Err(wrong) => {
-                if later::is_word(form.name, &text) {
-                    let right = format!("write {}", one_of(&form.words));
-                    return self.lose(node.at, key, format!("{text} is {}", later::WRONG), right);
-                }
                 let right = match nearest(&text, form.words.iter().copied()) {
                     Some(word) => format!("did you mean {word}?"),
                     None => form.right(),

@@ -1,4 +1,4 @@
-//! Scalars of the config file: durations, sizes, rates, one or many.
+//! Scalars of the config file: durations, sizes, rates, ratios, one or many.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,6 +25,10 @@ pub struct Rate {
     /// In how long.
     pub per: std::time::Duration,
 }
+
+/// A share of a whole, from 0 to 1: `0.2`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ratio(pub f64);
 
 /// A list, where a single value will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +66,7 @@ impl Spelling {
 const DURATION: Spelling = Spelling::of::<Duration>("duration", "300ms, 25s, 2m or 1h");
 const SIZE: Spelling = Spelling::of::<Size>("size", "64KB, 1MB, 2GB or a plain number of bytes");
 const RATE: Spelling = Spelling::of::<Rate>("rate", "5/s, 100/m or 1000/h");
+const RATIO: Spelling = Spelling::of::<Ratio>("ratio", "a number from 0 to 1, such as 0.2");
 
 /// The notation of the type that the JSON Schema calls `name`.
 pub(super) fn spelling(name: &str) -> Option<Spelling> {
@@ -69,6 +74,7 @@ pub(super) fn spelling(name: &str) -> Option<Spelling> {
         "Duration" => Some(DURATION),
         "Size" => Some(SIZE),
         "Rate" => Some(RATE),
+        "Ratio" => Some(RATIO),
         "Request" => Some(super::short::REQUEST),
         _ => None,
     }
@@ -117,6 +123,16 @@ impl FromStr for Size {
     }
 }
 
+impl FromStr for Ratio {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let ratio = text.parse().ok().filter(|ratio| plain && (0.0..=1.0).contains(ratio));
+        ratio.map(Ratio).ok_or_else(|| RATIO.refuse(text))
+    }
+}
+
 impl FromStr for Rate {
     type Err = String;
 
@@ -155,13 +171,17 @@ impl<T: FromStr<Err = String>> Visitor<'_> for Scalar<T> {
         self.visit_str(&number.to_string())
     }
 
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
         self.visit_str(&number.to_string())
     }
 }
 
 macro_rules! scalar {
-    ($type:ident, $name:literal, $description:literal, $pattern:literal) => {
+    ($type:ident, $name:literal, $number:literal, $description:literal, $pattern:literal) => {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 deserializer.deserialize_any(Scalar(PhantomData))
@@ -176,7 +196,7 @@ macro_rules! scalar {
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
                 json_schema!({
                     "description": $description,
-                    "type": ["string", "integer"],
+                    "type": ["string", $number],
                     "pattern": $pattern,
                     "minimum": 0,
                 })
@@ -188,11 +208,13 @@ macro_rules! scalar {
 scalar!(
     Duration,
     "Duration",
+    "integer",
     "A length of time: `300ms`, `25s`, `2m`, `1h`.",
     r"^(\d+(\.\d+)?(ms|s|m|h)|0)$"
 );
-scalar!(Size, "Size", "Bytes: `64KB`, `1MB` (powers of ten), or plain.", r"^\d+(B|KB|MB|GB)?$");
-scalar!(Rate, "Rate", "So many in so long: `5/s`, `100/m`, `1000/h`.", r"^[1-9]\d*/(s|m|h)$");
+scalar!(Size, "Size", "integer", "Bytes: `64KB`, `1MB` (powers of ten), or plain.", r"^\d+(B|KB|MB|GB)?$");
+scalar!(Ratio, "Ratio", "number", "A share of a whole, from 0 to 1: `0.2`.", r"^(0?\.\d+|0|1|1\.0+|0\.)$");
+scalar!(Rate, "Rate", "integer", "So many in so long: `5/s`, `100/m`, `1000/h`.", r"^[1-9]\d*/(s|m|h)$");
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

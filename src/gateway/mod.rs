@@ -71,6 +71,12 @@ impl Gateway {
         self.snapshot.store(Arc::new(snapshot));
     }
 
+    /// Begins what the config's upstreams do without requests (health checks, lookups of names), on
+    /// the current runtime. What runs already goes on.
+    pub fn start(&self) {
+        self.snapshot.load().start();
+    }
+
     async fn answer<'a>(
         &self,
         snapshot: &'a Snapshot,

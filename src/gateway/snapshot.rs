@@ -69,6 +69,11 @@ impl Snapshot {
         &self.credentials
     }
 
+    /// Begins what its upstreams do without requests, on the current runtime.
+    pub(super) fn start(&self) {
+        self.routes.upstreams.start();
+    }
+
     pub(super) fn taps(&self) -> &Arc<Taps> {
         &self.taps
     }
@@ -102,9 +107,9 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Compiles `upstream`, `upstreams` and `routes`.
-    pub fn build(file: &file::File, problems: &mut Problems) -> Routes {
-        let upstreams = Upstreams::build(file, problems);
+    /// Compiles `upstream`, `upstreams` and `routes`; see [`Upstreams::build_after`] for `previous`.
+    pub fn build(file: &file::File, previous: Option<&Upstreams>, problems: &mut Problems) -> Routes {
+        let upstreams = Upstreams::build_after(file, previous, problems);
         Routes { router: Router::build(file, problems), upstreams }
     }
 

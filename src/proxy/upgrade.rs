@@ -13,14 +13,13 @@ use http::{HeaderValue, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional_with_sizes};
-use tokio::net::TcpStream;
 
 use super::response;
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::headers::has_token;
 use crate::telemetry::metrics;
-use crate::upstream::Switched;
+use crate::upstream::{Stream, Switched};
 
 /// Bytes held for each direction.
 const BUFFER: usize = 8 * 1024;
@@ -54,7 +53,7 @@ pub(super) fn accept(
 
 /// Carries what the upstream has `said` already, then copies until both sides have ended, one has failed,
 /// or nothing moves any more.
-async fn tunnel(client: Upgraded, (upstream, said): (TcpStream, Bytes), idle: Duration) {
+async fn tunnel(client: Upgraded, (upstream, said): (Stream, Bytes), idle: Duration) {
     let moved = Arc::new(AtomicBool::new(true));
     let mut client = Watched { io: TokioIo::new(client), moved: Arc::clone(&moved) };
     let mut upstream = Watched { io: upstream, moved: Arc::clone(&moved) };

@@ -189,8 +189,13 @@ pub(crate) fn carried(
         headers.insert(header::AUTHORIZATION, bearer);
     }
     if cookies {
-        for cookie in handshake.headers.get_all(header::COOKIE) {
-            headers.append(header::COOKIE, cookie.clone());
+        // HTTP/2 carries a cookie in crumbs, and the upstream may not (RFC 9113 8.2.3).
+        let crumbs: Vec<&[u8]> =
+            handshake.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        if !crumbs.is_empty()
+            && let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+        {
+            headers.insert(header::COOKIE, cookie);
         }
     }
     headers

@@ -1,150 +1,248 @@
-//! One address of an upstream: connecting, exchanging, and trying again where that is safe.
+//! One endpoint of an upstream: its connections, and how it is connected to.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
-use http::{Method, Request, Response, Uri, Version};
-use http_body::Body as _;
-use tokio::net::TcpStream;
+use http::uri::{Authority, Scheme as UriScheme};
+use rustls::pki_types::ServerName;
+use tokio::net::UnixStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
-use super::http1::{Connection, Failure};
-use super::pool::{self, Pool};
-use super::{Error, Timeouts};
-use crate::body::Body;
+use super::Timeouts;
+use super::dial::dial;
+use super::error::{Error, Full};
+use super::failfast::Failfast;
+use super::gate::{Gate, Slot};
+use super::http1::Connection;
+use super::http2::{self, Connections, Shared};
+use super::load::Load;
+use super::pool::{self, Pool, SHARDS};
+use super::resolve::{Lookup, Resolver};
+use super::standing::Standing;
+use super::stream::{Kind, Stream};
+use super::target::{Place, Scheme, Target};
+use super::tls::Tls;
+use crate::telemetry::metrics;
 
-/// One address of an upstream and its idle connections.
+/// One endpoint of an upstream.
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    host: String,
-    port: u16,
-    /// `HOST:PORT`, the `Host` of requests that name none.
-    authority: HeaderValue,
     /// For messages.
-    name: String,
-    timeouts: Timeouts,
+    pub(super) name: String,
+    target: Target,
+    pub(super) timeouts: Timeouts,
+    tls: Option<(Tls, ServerName<'static>)>,
+    /// None for a unix socket.
+    pub(super) resolver: Option<Resolver>,
+    pub(super) gate: Arc<Gate>,
+    /// All endpoints of the upstream, whose idle connections make way where too many are open.
+    siblings: OnceLock<Vec<Weak<Endpoint>>>,
     pool: Pool,
+    /// HTTP/2 connections by thread; empty where there can be none.
+    multiplexed: Vec<Connections>,
+    /// Whether ALPN chose HTTP/1.1 the last time.
+    chose_http1: AtomicBool,
+    pub(super) load: Arc<Load>,
+    pub(super) standing: Standing,
+    reach: Failfast,
 }
 
-/// A failed try, and whether another may be made.
-struct Failed {
-    error: Error,
-    again: bool,
+/// The right to send one request over a connection.
+#[derive(Debug)]
+pub(super) enum Lease {
+    Http1(Connection),
+    Http2(http2::Place),
 }
 
 impl Endpoint {
-    /// Reads `http://HOST[:PORT]`. The error is what is wrong and what would be right.
-    pub(super) fn parse(url: &str, timeouts: Timeouts) -> Result<Endpoint, (String, &'static str)> {
-        const RIGHT: &str = "write it as http://HOST:PORT";
-        let wrong = |what: &str| (format!("`{url}` {what}"), RIGHT);
-        match url.split_once("://").map_or_else(|| url.split_once(':'), Some) {
-            Some(("http", _)) => (),
-            Some((scheme @ ("https" | "h2c" | "unix"), _)) => {
-                return Err((format!("`{scheme}` endpoints are not supported yet"), RIGHT));
-            }
-            _ => return Err(wrong("is not a URL that begins with http://")),
-        }
-        let uri: Uri = url.parse().map_err(|_| wrong("is not a URL"))?;
-        let authority = uri.authority().ok_or_else(|| wrong("has no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(wrong("holds a user name, which endpoints have not"));
-        }
-        if uri.path() != "/" || uri.query().is_some() || url.ends_with('?') {
-            return Err((
-                format!("`{url}` has a path"),
-                "leave it out; a route's add_prefix puts a path before every request",
-            ));
-        }
-        let port = match authority.port() {
-            Some(port) => port.as_u16(),
-            None if authority.as_str().ends_with(authority.host()) => 80,
-            None => return Err(wrong("has no valid port")),
+    pub(super) fn new(
+        target: Target,
+        tls: Option<&Tls>,
+        timeouts: Timeouts,
+        gate: Arc<Gate>,
+        lookup: Arc<dyn Lookup>,
+    ) -> Endpoint {
+        let (resolver, host) = match &target.place {
+            Place::Host { host, port } => (Some(Resolver::new(host, *port, lookup)), host.as_str()),
+            Place::Unix(_) => (None, "localhost"),
         };
-        let value = HeaderValue::from_str(authority.as_str()).map_err(|_| wrong("has no valid host"))?;
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        if host.is_empty() {
-            return Err(wrong("has no host"));
-        }
-        let name = authority.as_str().to_owned();
-        Ok(Endpoint { host, port, authority: value, name, timeouts, pool: Pool::new() })
-    }
-
-    /// Sends `request` over an idle connection or a fresh one. On a failure to connect the request
-    /// comes back with the error.
-    pub(super) async fn send(
-        self: &Arc<Endpoint>,
-        mut request: Request<Body>,
-        limit: Duration,
-    ) -> Result<Response<Body>, (Error, Option<Request<Body>>)> {
-        self.complete(&mut request);
-        if let Some(connection) = self.pool.take() {
-            match self.exchange(connection, &mut request, limit).await {
-                Ok(response) => return Ok(response),
-                Err(Failed { again: true, .. }) => (),
-                Err(Failed { error, .. }) => return Err((error, None)),
-            }
-        }
-        match self.connect().await {
-            Ok(connection) => {
-                self.exchange(connection, &mut request, limit).await.map_err(|failed| (failed.error, None))
-            }
-            Err(error) => Err((error, Some(request))),
+        let tls = tls.filter(|_| target.scheme == Scheme::Https).and_then(|tls| {
+            let own = || ServerName::try_from(host.to_owned()).ok();
+            Some((tls.clone(), tls.server_name.clone().or_else(own)?))
+        });
+        let threads = if target.scheme == Scheme::Http { 0 } else { SHARDS };
+        Endpoint {
+            name: target.name(),
+            target,
+            timeouts,
+            tls,
+            resolver,
+            gate,
+            siblings: OnceLock::new(),
+            pool: Pool::new(),
+            multiplexed: (0..threads).map(|_| Connections::default()).collect(),
+            chose_http1: AtomicBool::new(false),
+            load: Load::new(),
+            standing: Standing::default(),
+            reach: Failfast::default(),
         }
     }
 
-    /// What every request to this endpoint needs.
-    fn complete(&self, request: &mut Request<Body>) {
-        *request.version_mut() = Version::HTTP_11;
-        let (has_body, length) = (!request.body().is_end_stream(), request.body().size_hint().exact());
-        let headers = request.headers_mut();
-        if !headers.contains_key(HOST) {
-            headers.insert(HOST, self.authority.clone());
+    /// Tells it of the upstream's endpoints, itself among them.
+    pub(super) fn know(&self, siblings: Vec<Weak<Endpoint>>) {
+        let _ = self.siblings.set(siblings);
+    }
+
+    /// The `Host` of requests that name none.
+    pub(super) fn authority(&self) -> &Authority {
+        &self.target.authority
+    }
+
+    /// The scheme of requests over HTTP/2.
+    pub(super) fn scheme(&self) -> UriScheme {
+        if self.target.scheme == Scheme::Https { UriScheme::HTTPS } else { UriScheme::HTTP }
+    }
+
+    /// A connection for one request: an idle one, unless `fresh`, or a new one. One that `upgrades`
+    /// is HTTP/1.1.
+    pub(super) async fn lease(&self, fresh: bool, upgrades: bool) -> Result<Lease, Error> {
+        if !fresh
+            && self.gate.is_calm()
+            && let Some(lease) = self.idle(upgrades)
+        {
+            return Ok(lease);
         }
-        match length {
-            _ if !has_body => (),
-            Some(length) => {
-                headers.insert(CONTENT_LENGTH, length.into());
-            }
-            None if headers.contains_key(CONTENT_LENGTH) => (),
-            None => {
-                headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-            }
+        if upgrades && self.target.scheme == Scheme::H2c {
+            return Err(Error::NoUpgrade { endpoint: self.name.clone() });
+        }
+        if !self.reach.admits() {
+            return Err(Error::Unavailable { endpoint: self.name.clone() });
+        }
+        let shared = match self.multiplexed.get(pool::shard()) {
+            Some(connections) if !upgrades && !self.chose_http1.load(Ordering::Relaxed) => connections,
+            _ => return self.open(fresh, upgrades).await,
+        };
+        // Those who come while a connection is opened wait for it, and use it too.
+        let pending = self.gate.enter().map_err(busy)?;
+        let opening = timeout(self.timeouts.connect, shared.opening.lock()).await;
+        let opening = opening.map_err(|_| Error::ConnectTimeout { endpoint: self.name.clone() })?;
+        if let Some(place) = shared.take() {
+            return Ok(Lease::Http2(place));
+        }
+        // One after another only where the next can use what this one opens.
+        let _guards = (!self.chose_http1.load(Ordering::Relaxed)).then_some((pending, opening));
+        self.open(fresh, upgrades).await
+    }
+
+    /// An idle connection of this thread.
+    fn idle(&self, upgrades: bool) -> Option<Lease> {
+        let shared = self.multiplexed.get(pool::shard()).filter(|_| !upgrades);
+        let place = shared.and_then(Connections::take).map(Lease::Http2);
+        place.or_else(|| self.pool.take().map(Lease::Http1))
+    }
+
+    /// Opens a connection, as soon as there may be one more; what is given back meanwhile will do too.
+    async fn open(&self, fresh: bool, upgrades: bool) -> Result<Lease, Error> {
+        if let Some(slot) = self.gate.slot() {
+            return self.connect(slot, upgrades).await;
+        }
+        let _pending = self.gate.enter().map_err(busy)?;
+        let found = self.gate.wait(self.timeouts.connect, || self.find(fresh, upgrades)).await;
+        match found.map_err(busy)? {
+            Found::Lease(lease) => Ok(lease),
+            Found::Slot(slot) => self.connect(slot, upgrades).await,
         }
     }
 
-    async fn exchange(
-        self: &Arc<Endpoint>,
-        mut connection: Connection,
-        request: &mut Request<Body>,
-        limit: Duration,
-    ) -> Result<Response<Body>, Failed> {
-        match connection.exchange(request, limit).await {
-            Ok(answer) => {
-                let body = std::mem::replace(request.body_mut(), Body::Empty);
-                Ok(answer.into_response(connection, body, self))
-            }
-            Err(failure) => Err(self.failed(failure, connection.reused, request)),
+    fn find(&self, fresh: bool, upgrades: bool) -> Option<Found> {
+        let shared = self.multiplexed.iter().filter(|_| !upgrades);
+        let place = shared.into_iter().find_map(Connections::take).map(Lease::Http2);
+        let alone = || if fresh { None } else { self.pool.take_any().map(Lease::Http1) };
+        if let Some(lease) = place.or_else(alone) {
+            return Some(Found::Lease(lease));
         }
+        if let Some(slot) = self.gate.slot() {
+            return Some(Found::Slot(slot));
+        }
+        // Its slot comes back once its driver has noticed.
+        let mut siblings = self.siblings.get().into_iter().flatten().filter_map(Weak::upgrade);
+        drop(siblings.find_map(|sibling| sibling.pool.take_any()));
+        None
     }
 
-    /// What a failure is, and whether the request may be sent again: the upstream may have closed an
-    /// idle connection just as it was used.
-    fn failed(&self, failure: Failure, reused: bool, request: &Request<Body>) -> Failed {
+    async fn connect(&self, slot: Slot, upgrades: bool) -> Result<Lease, Error> {
+        let connected = timeout(self.timeouts.connect, self.open_connection(slot, upgrades)).await;
+        let late = || Err(Error::ConnectTimeout { endpoint: self.name.clone() });
+        let connected = connected.unwrap_or_else(|_| late());
+        match &connected {
+            Ok(_) | Err(Error::Unreachable { .. }) => self.reach.note(true),
+            Err(Error::ConnectTimeout { .. } | Error::Unresolved { .. }) => self.reach.note(false),
+            Err(_) => {}
+        }
+        connected
+    }
+
+    /// Connects and says hello: TCP, TLS and what the protocol needs.
+    pub(super) async fn open_connection(&self, slot: Slot, upgrades: bool) -> Result<Lease, Error> {
+        let (stream, http2) = self.open_stream(slot, upgrades).await?;
+        if !http2 {
+            return Ok(Lease::Http1(Connection::new(stream, pool::shard())));
+        }
+        let shared = Shared::open(stream, Arc::clone(&self.gate), self.timeouts.idle).await;
+        let shared = shared.map_err(|error| self.tls_or_broken(error.into()))?;
+        let connections = self.multiplexed.get(pool::shard());
+        let place = connections.and_then(|connections| connections.add(shared));
+        let closed = || Error::Broken { endpoint: self.name.clone(), source: "it closed at once".into() };
+        place.map(Lease::Http2).ok_or_else(closed)
+    }
+
+    /// Connects; whether the connection speaks HTTP/2.
+    async fn open_stream(&self, slot: Slot, upgrades: bool) -> Result<(Stream, bool), Error> {
+        let endpoint = || self.name.clone();
+        let unreachable = |source| Error::Unreachable { endpoint: endpoint(), source };
+        let resolver = match (&self.resolver, &self.target.place) {
+            (Some(resolver), _) => resolver,
+            (None, Place::Unix(path)) => {
+                let stream = UnixStream::connect(path).await.map_err(unreachable)?;
+                return Ok((Stream::new(Kind::Unix(stream), None, slot), false));
+            }
+            (None, Place::Host { .. }) => return Err(unreachable(io::ErrorKind::NotFound.into())),
+        };
+        let unresolved = |source| Error::Unresolved { endpoint: endpoint(), source };
+        let addresses = resolver.addresses().await.map_err(unresolved)?;
+        let (stream, address) = dial(&addresses).await.map_err(unreachable)?;
+        let Some((tls, name)) = &self.tls else {
+            let stream = Stream::new(Kind::Tcp(stream), Some(address), slot);
+            return Ok((stream, self.target.scheme == Scheme::H2c));
+        };
+        let config = if upgrades { &tls.http1 } else { &tls.any };
+        let stream = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream).await;
+        let stream = stream.map_err(|error| Error::Tls { endpoint: endpoint(), source: error.into() })?;
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        if !upgrades {
+            self.chose_http1.store(!http2, Ordering::Relaxed);
+        }
+        Ok((Stream::new(Kind::Tls(Box::new(stream)), Some(address), slot), http2))
+    }
+
+    /// What broke: a certificate of ours that was not taken shows only when the first answer is read.
+    pub(super) fn tls_or_broken(&self, source: crate::body::BodyError) -> Error {
         let endpoint = self.name.clone();
-        let (error, again) = match failure {
-            Failure::Body(source) => (Error::RequestBody { source }, false),
-            Failure::Timeout => (Error::ResponseTimeout { endpoint }, false),
-            Failure::Refused(what) => (Error::Malformed { endpoint, what }, false),
-            Failure::Broken { error: source, unheard, untaken } => {
-                let bodiless = request.body().is_end_stream();
-                let again = bodiless && (untaken || unheard && is_idempotent(request.method()));
-                (Error::Broken { endpoint, source }, again)
-            }
-        };
-        Failed { error, again: reused && again }
+        let mut causes =
+            std::iter::successors(Some(&*source as &(dyn std::error::Error + 'static)), |error| {
+                // An io::Error's own source is that of what it holds.
+                match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+                    Some(inner) => Some(inner),
+                    None => error.source(),
+                }
+            });
+        if causes.any(|cause| matches!(cause.downcast_ref(), Some(rustls::Error::AlertReceived(_)))) {
+            return Error::Tls { endpoint, source };
+        }
+        Error::Broken { endpoint, source }
     }
 
     /// How long a response's body may stand still.
@@ -153,34 +251,25 @@ impl Endpoint {
     }
 
     /// Takes a connection back after a complete response, if it is `persistent`.
-    pub(super) fn take_back(&self, connection: Connection, persistent: bool) {
+    pub(super) fn take_back(&self, mut connection: Connection, persistent: bool) {
+        connection.in_flight = None;
         if persistent && connection.is_clean() {
             self.pool.put(connection, self.timeouts.idle);
+            self.gate.freed();
         }
-    }
-
-    async fn connect(&self) -> Result<Connection, Error> {
-        let endpoint = || self.name.clone();
-        let stream = match timeout(self.timeouts.connect, self.dial()).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(source)) => return Err(Error::Unreachable { endpoint: endpoint(), source }),
-            Err(_) => return Err(Error::ConnectTimeout { endpoint: endpoint() }),
-        };
-        Ok(Connection::new(stream, pool::shard()))
-    }
-
-    /// Connects to the first of the host's addresses that takes it.
-    async fn dial(&self) -> io::Result<TcpStream> {
-        let stream = match self.host.parse::<IpAddr>() {
-            Ok(address) => TcpStream::connect(SocketAddr::new(address, self.port)).await?,
-            Err(_) => TcpStream::connect((self.host.as_str(), self.port)).await?,
-        };
-        stream.set_nodelay(true)?;
-        Ok(stream)
     }
 }
 
-/// Whether a request may be sent twice (RFC 9110 9.2.2).
-fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+/// What comes of waiting for a connection.
+enum Found {
+    Lease(Lease),
+    Slot(Slot),
+}
+
+fn busy(full: Full) -> Error {
+    metrics::refused(match full {
+        Full::Pending => "upstreams.max_pending",
+        Full::Late => "upstreams.max_connections",
+    });
+    Error::Busy { full }
 }

@@ -1,32 +1,54 @@
-//! Upstreams: groups of backend addresses, their keep-alive pools and timeouts. Knows no sockets.
+//! Upstreams: groups of backend addresses, how one is chosen, their connections, timeouts and
+//! retries. Knows no sockets.
+//!
+//! A request takes an endpoint of the `group`, a connection of that `endpoint` within what the `gate`
+//! allows, and makes one `exchange`. What is only there for several endpoints costs one nothing.
 
+mod body;
+mod budget;
 mod build;
+mod clock;
 mod continues;
+mod dial;
 mod endpoint;
 mod error;
+mod exchange;
+mod failfast;
+mod gate;
+mod group;
+mod health;
 mod http1;
+mod http2;
+mod load;
 mod pool;
-
+mod request;
+mod resolve;
+mod standing;
+mod stream;
+mod target;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
 
 use crate::body::Body;
 use crate::telemetry::metrics;
-use endpoint::Endpoint;
+use budget::Budget;
+use build::Origin;
+use exchange::{Failed, Terms, Why};
+use group::{Group, Outcome};
+use health::Check;
 
 pub use continues::OnContinue;
-pub use error::Error;
+pub use error::{Error, Full};
 pub use http1::Switched;
-
-/// Endpoints that one request may try to connect to.
-const MAX_ENDPOINTS_TRIED: usize = 2;
+pub use stream::Stream;
 
 /// All upstreams by name.
 #[derive(Debug, Default)]
@@ -44,6 +66,16 @@ impl Upstreams {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
     }
+
+    /// Begins what happens without requests, on the current runtime: health checks and lookups of
+    /// names. Those taken over from the config before go on as they are; each ends with its upstream.
+    pub fn start(&self) {
+        for upstream in self.by_name.values() {
+            if !upstream.started.swap(true, Ordering::Relaxed) {
+                tokio::spawn(health::tend(Arc::downgrade(upstream)));
+            }
+        }
+    }
 }
 
 /// Bounds on the phases of an exchange.
@@ -59,9 +91,15 @@ struct Timeouts {
 #[derive(Debug)]
 pub struct Upstream {
     name: String,
-    endpoints: Vec<Arc<Endpoint>>,
-    next: AtomicUsize,
+    group: Group,
     timeouts: Timeouts,
+    /// Tries after the first.
+    attempts: u32,
+    budget: Budget,
+    check: Option<Check>,
+    started: AtomicBool,
+    /// What it was built from: a config that says the same keeps it.
+    origin: Origin,
 }
 
 impl Upstream {
@@ -80,14 +118,35 @@ impl Upstream {
     /// request's body was sent. Sets `Host` where there is none. Dropping the future, or the
     /// response's body before its end, cancels the request at the backend.
     ///
-    /// Tried again are: a connect that failed, at another endpoint; a request that an idle connection
-    /// died under, if it was never sent, or if it is idempotent, has no body and got no byte back.
+    /// Tried again, as often as `retry.attempts` says and at another endpoint if there is one, are:
+    /// a connect that failed; a request that an idle connection died under, if it was never sent, or if
+    /// it is idempotent, got no byte back and has a body of at most 64 KiB.
     pub async fn send(
         &self,
         request: Request<Body>,
         response_timeout: Option<Duration>,
     ) -> Result<Response<Body>, Error> {
-        let result = self.try_endpoints(request, response_timeout.unwrap_or(self.timeouts.response)).await;
+        self.deliver(request, response_timeout, false).await
+    }
+
+    /// The same for a request that carries an `Idempotency-Key`: it is tried again too where any
+    /// connection died before a byte came back, whatever its method.
+    pub async fn send_repeatable(
+        &self,
+        request: Request<Body>,
+        response_timeout: Option<Duration>,
+    ) -> Result<Response<Body>, Error> {
+        self.deliver(request, response_timeout, true).await
+    }
+
+    async fn deliver(
+        &self,
+        request: Request<Body>,
+        response_timeout: Option<Duration>,
+        repeatable: bool,
+    ) -> Result<Response<Body>, Error> {
+        let limit = response_timeout.unwrap_or(self.timeouts.response);
+        let result = self.try_endpoints(request, Terms { limit, repeatable, fresh: false }).await;
         match &result {
             Ok(_) => metrics::upstream_request(&self.name, "ok"),
             Err(error) => {
@@ -101,25 +160,65 @@ impl Upstream {
     async fn try_endpoints(
         &self,
         mut request: Request<Body>,
-        limit: Duration,
+        mut terms: Terms,
     ) -> Result<Response<Body>, Error> {
-        let count = self.endpoints.len();
-        let first = self.next.fetch_add(1, Ordering::Relaxed) % count.max(1);
-        let turn = self.endpoints.iter().cycle().skip(first).take(count.min(MAX_ENDPOINTS_TRIED));
-        let mut unreachable = None;
-        for endpoint in turn {
-            match endpoint.send(request, limit).await {
+        self.budget.deposit();
+        let (mut attempts, mut avoid) = (self.attempts, None);
+        loop {
+            let Some(turn) = self.group.pick(avoid) else {
+                return Err(Error::Unavailable { endpoint: self.name.clone() });
+            };
+            let (index, in_flight) = (turn.index, turn.in_flight());
+            let result = exchange::send(turn.endpoint, &mut request, terms, in_flight).await;
+            turn.end(outcome(&result));
+            let (error, why) = match result {
                 Ok(response) => return Ok(response),
-                Err((error, Some(unsent))) if error.is_connect() => {
-                    request = unsent;
-                    unreachable = Some(error);
-                }
-                Err((error, _)) => return Err(error),
+                Err(Failed { error, again: None }) => return Err(error),
+                Err(Failed { error, again: Some(why) }) => (error, why),
+            };
+            let unsent = why == Why::Unsent && !terms.fresh;
+            if !unsent && !self.may_try(&error, why, &mut attempts) {
+                return Err(error);
             }
+            tracing::debug!(upstream = self.name, %error, "trying again");
+            // What was never sent stays with its endpoint: only its connection was closed.
+            avoid = if unsent { avoid } else { Some(index) };
+            terms.fresh |= why != Why::NoConnection;
         }
-        Err(unreachable.unwrap_or_else(|| Error::Unreachable {
-            endpoint: self.name.clone(),
-            source: std::io::ErrorKind::NotFound.into(),
-        }))
+    }
+
+    /// Whether a failed request is tried again, which takes one of its attempts.
+    fn may_try(&self, error: &Error, why: Why, attempts: &mut u32) -> bool {
+        // Where there is no other endpoint, what took long or cannot change would only fail again.
+        let hopeless = self.group.endpoints.len() == 1
+            && why == Why::NoConnection
+            && !matches!(error, Error::Unreachable { .. });
+        if hopeless || *attempts == 0 || matches!(error, Error::Busy { .. }) {
+            return false;
+        }
+        if why.costs() && !self.budget.withdraw() {
+            metrics::refused("upstreams.retry.budget");
+            return false;
+        }
+        *attempts -= 1;
+        true
+    }
+}
+
+/// How a try went, as far as its endpoint is to blame. 502, 503 and 504 say that what is behind it
+/// is out of order.
+fn outcome(result: &Result<Response<Body>, Failed>) -> Outcome {
+    match result {
+        Ok(response) => match response.status().as_u16() {
+            502..=504 => Outcome::Bad,
+            429 | 500.. => Outcome::Poor,
+            _ => Outcome::Good,
+        },
+        Err(Failed { again: Some(Why::Unsent | Why::Stale), .. }) => Outcome::Unknown,
+        Err(Failed { error, again }) if error.is_endpoints() => match again {
+            Some(Why::NoConnection) => Outcome::Lost,
+            _ => Outcome::Bad,
+        },
+        Err(_) => Outcome::Unknown,
     }
 }

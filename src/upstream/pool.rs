@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use super::http1::Connection;
 
 /// Shards of a pool. More than worker threads; threads beyond share shards.
-const SHARDS: usize = 64;
+pub(super) const SHARDS: usize = 64;
 
 /// Idle connections kept for an endpoint.
 const MAX_IDLE: usize = 1024;
@@ -64,7 +64,15 @@ impl Pool {
 
     /// The connection of this thread that was used last, if it still lives.
     pub(super) fn take(&self) -> Option<Connection> {
-        let shard = self.shards.get(shard())?;
+        self.take_from(self.shards.get(shard())?)
+    }
+
+    /// The same, or any other thread's.
+    pub(super) fn take_any(&self) -> Option<Connection> {
+        self.take().or_else(|| self.shards.iter().find_map(|shard| self.take_from(shard)))
+    }
+
+    fn take_from(&self, shard: &Shard) -> Option<Connection> {
         loop {
             let mut connection = shard.lock().connections.pop_back()?;
             self.count.fetch_sub(1, Ordering::Relaxed);

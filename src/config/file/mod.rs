@@ -37,7 +37,7 @@ pub use rule::{Emit, Request, Rule};
 pub use shutdown::Shutdown;
 pub use socketio::{Namespace, OnFull, Recovery, SendQueue, SocketIo, Transport};
 pub use tap::{Disconnect, Movement, Tap};
-pub use upstream::{Balance, Upstream};
+pub use upstream::{Balance, HealthCheck, Outlier, Retry, Upstream, UpstreamTls};
 
 /// A value that may hold templates: any YAML value, kept with its key order and number spelling.
 pub type Tree = serde_json::Value;

@@ -12,7 +12,6 @@ use http::header::UPGRADE;
 use http::response::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::duplex;
@@ -25,9 +24,8 @@ use super::send::{Outgoing, Unsent};
 use super::switched::Switched;
 use crate::body::{Body, BodyError, Timer};
 use crate::upstream::endpoint::Endpoint;
-
-/// What a connection runs over.
-pub(super) type Stream = TcpStream;
+use crate::upstream::load::InFlight;
+use crate::upstream::stream::Stream;
 
 /// Bytes of a request's head that an idle connection keeps memory for.
 const KEPT_BUFFER: usize = 2048;
@@ -48,6 +46,8 @@ pub(in crate::upstream) struct Connection {
     pub(in crate::upstream) shard: usize,
     /// Whether it has carried an exchange before, so that the upstream may have closed it meanwhile.
     pub(in crate::upstream) reused: bool,
+    /// Counts its exchange at the endpoint, where there are several.
+    pub(in crate::upstream) in_flight: Option<InFlight>,
 }
 
 /// Why there is no response.
@@ -84,6 +84,11 @@ struct Awaited {
 }
 
 impl Answer {
+    /// Its status.
+    pub(in crate::upstream) fn status(&self) -> StatusCode {
+        self.parts.status
+    }
+
     /// The response: its body takes `connection`, and what is left of the request's `body`. At its end
     /// the connection goes back to `endpoint`.
     pub(in crate::upstream) fn into_response(
@@ -129,6 +134,7 @@ impl Connection {
             idle_until: Instant::now(),
             shard,
             reused: false,
+            in_flight: None,
         }
     }
 
@@ -202,10 +208,10 @@ impl Connection {
         self.unread.is_empty()
     }
 
-    /// Whether the connection is of no use while it idles: its time is over, or the upstream closed
-    /// it or sent what nobody asked for. If not, `cx` is woken when that changes, but not by time.
+    /// Whether the connection is of no use while it idles: its time is over, the upstream closed it or
+    /// sent what nobody asked for, or its name leads elsewhere. If not, `cx` is woken when that changes, but not by time.
     pub(in crate::upstream) fn is_over(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        if self.idle_until <= now {
+        if self.idle_until <= now || self.stream.is_astray() {
             return true;
         }
         let mut byte = [0];

@@ -118,6 +118,8 @@ impl Outgoing {
                 if self.poll_write(stream, cx).is_pending() {
                     return self.stall.poll(cx).map(|()| Err(Unsent::Stalled));
                 }
+            } else if (self.ended || waiting) && self.poll_flush(stream, cx).is_pending() {
+                return self.stall.poll(cx).map(|()| Err(Unsent::Stalled));
             } else if self.ended {
                 return Poll::Ready(Ok(()));
             } else if waiting {
@@ -215,6 +217,19 @@ impl Outgoing {
         let of_front = written.min(self.front.len() - self.gone);
         self.gone += of_front;
         self.data.advance(written - of_front);
+        Poll::Ready(())
+    }
+
+    /// Sends what TLS holds back; a plain socket holds nothing.
+    fn poll_flush<S: AsyncWrite + Unpin>(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<()> {
+        if self.deaf {
+            return Poll::Ready(());
+        }
+        let flushed = Pin::new(stream).poll_flush(cx).map_ok(|()| 1);
+        if let Err(error) = ready!(self.note(flushed)) {
+            tracing::debug!(%error, "upstream takes no more bytes");
+            self.deaf = true;
+        }
         Poll::Ready(())
     }
 
