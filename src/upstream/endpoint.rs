@@ -167,9 +167,11 @@ impl Endpoint {
         if let Some(slot) = self.gate.slot() {
             return Some(Found::Slot(slot));
         }
-        // Its slot comes back once its driver has noticed.
-        let mut siblings = self.siblings.get().into_iter().flatten().filter_map(Weak::upgrade);
-        drop(siblings.find_map(|sibling| sibling.pool.take_any()));
+        // The slot of one that makes way comes back once it is closed. Our own would do themselves,
+        // unless a fresh one is asked for.
+        let siblings = self.siblings.get().into_iter().flatten().filter_map(Weak::upgrade);
+        let mut others = siblings.filter(|sibling| fresh || !std::ptr::eq(&**sibling, self));
+        drop(others.find_map(|sibling| sibling.pool.take_any()));
         None
     }
 
