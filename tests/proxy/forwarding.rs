@@ -289,3 +289,17 @@ async fn a_client_of_http_1_0_gets_what_it_can_read() {
         (vec!["named:81".into()], vec!["named:81".into()])
     );
 }
+
+/// What a URI cannot hold (RFC 3986) never gets further than the parser, which cuts fragments.
+#[tokio::test]
+async fn targets_that_are_no_uris_are_refused() {
+    let backend = Backend::mirror().await;
+    let gateway = Gateway::before(&backend).await;
+    for target in [&b"/<"[..], b"/>", b"/`", b"/?\"", b"/?<", b"/?>", b"/\xff", b"/\x7f", b"/a b", b"/\x01"] {
+        let request = [b"GET ", target, b" HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
+        assert_eq!(gateway.connect().await.ask(request).await.status, 400, "{}", target.escape_ascii());
+    }
+    assert_eq!(backend.ledger.connections(), 0);
+    let answer = gateway.connect().await.ask("GET /a?b#c HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    assert!(answer.text().starts_with("GET /a?b HTTP/1.1\r\n"), "{}", answer.text());
+}
