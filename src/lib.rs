@@ -15,6 +15,8 @@ pub mod demo;
 pub mod doctor;
 pub mod engineio;
 pub mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod gateway;
 pub mod headers;
 pub mod json;

@@ -34,6 +34,7 @@ const HOUSES: &[(&str, &[&str])] = &[
     ("rules", &["credentials", "upstream", "socketio", "engineio"]),
     ("types", &["rules"]),
     ("admin", &["socketio", "rules"]),
+    ("fuzz", &["upstream", "engineio", "proxy", "socketio", "rules", "cors"]),
     (
         "gateway",
         &["credentials", "server", "upstream", "engineio", "proxy", "socketio", "rules", "admin", "cors"],

@@ -55,7 +55,7 @@ fn every_refusal_can_be_read_by_the_page() {
             "bad_request",
         ),
         (
-            format!("GET / HTTP/1.1\r\nHost: h\r\nVia: {}\r\n", vec!["1.1 frontroom"; 5].join(", ")),
+            format!("GET / HTTP/1.1\r\nHost: h\r\nVia: {}\r\n", ["1.1 frontroom"; 5].join(", ")),
             508,
             "loop_detected",
         ),

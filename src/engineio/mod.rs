@@ -8,6 +8,8 @@ mod answer;
 mod dialect;
 mod engine;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod handshake;
 mod hold;
 mod legacy;

@@ -10,6 +10,8 @@ mod emit;
 mod event;
 mod failure;
 mod fields;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod grants;
 pub mod header;
 mod hook;

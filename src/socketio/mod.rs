@@ -7,6 +7,8 @@ mod binary;
 mod command;
 mod conversation;
 mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod hub;
 mod legacy;
 mod life;

@@ -50,6 +50,9 @@ pub use error::{Error, Full};
 pub use http1::Switched;
 pub use stream::Stream;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use http1::fuzz;
+
 /// All upstreams by name.
 #[derive(Debug, Default)]
 pub struct Upstreams {

@@ -5,6 +5,8 @@ mod chunked;
 mod connection;
 mod duplex;
 mod framing;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod head;
 mod incoming;
 mod interim;
