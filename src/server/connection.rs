@@ -115,13 +115,17 @@ async fn open_up<H: Handler>(
             return Ok(None);
         }
     }
+    let patience = match peer.refused {
+        Some(_) => TELLING.min(terms.options.header_timeout),
+        None => terms.options.header_timeout,
+    };
     let Some(tls) = &terms.tls else {
-        let deadline = begun + terms.options.header_timeout;
+        let deadline = begun + patience;
         let protocol = opening::peek(&mut tcp, serving, deadline).await;
         return Ok(protocol.map(|protocol| (Stream::Plain(tcp), protocol)));
     };
     peer.secure = true;
-    let deadline = Instant::now() + terms.options.header_timeout;
+    let deadline = Instant::now() + patience;
     Box::pin(opening::handshake(tcp, tls, terms, deadline)).await.map(Some)
 }
 

@@ -92,9 +92,9 @@ export async function startGateway({ config = CHAT, env = {} }) {
   return gateway;
 }
 
-/** The URL of a start line, `listening on http://..`; the admin listener has its own line. */
+/** The URL of a start line, `listening on https://..`; the admin listener has its own line. */
 function listening(line) {
-  return /admin/i.test(line) ? undefined : /listening on (http:\/\/[^\s"]+)/.exec(line)?.[1];
+  return /admin/i.test(line) ? undefined : /listening on (https?:\/\/[^\s"]+)/.exec(line)?.[1];
 }
 
 /** A backend and the gateway before it; `backend` must not be listening yet. */
