@@ -9,17 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use frontroom::body::Body;
 use frontroom::config::file::SocketIo;
 use frontroom::config::{Problems, value};
 use frontroom::engineio::{
-    Application, Caller, Conversation, Engine, Frame, Message, Options, Parcel, Reason, Session,
+    Application, Caller, Carrier, Conversation, Engine, Frame, Message, Options, Parcel, Reason, Session,
 };
 use frontroom::headers::{Forwarded, TrustedProxies};
 use http::{Request, Response, StatusCode};
 use hyper::service::service_fn;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 struct Echo;
 
@@ -53,7 +55,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let eio3 = Some(arguments.next().as_deref() == Some("eio3"));
     let file =
         SocketIo { eio3, ping_interval: millis(300), ping_timeout: millis(200), ..SocketIo::default() };
-    let engine = Arc::new(Engine::new(Options::build(&file, &mut Problems::default()), Arc::new(Echo)));
+    let options = Options::build(&file, &mut Problems::default());
+    let engine = Arc::new(Engine::new(options, Arc::new(Echo), unwrap));
     let listener = TcpListener::bind(address).await?;
     loop {
         let (stream, peer) = listener.accept().await?;
@@ -62,7 +65,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-async fn serve(stream: tokio::net::TcpStream, peer: SocketAddr, engine: Arc<Engine>, path: String) {
+/// The socket under a WebSocket, as the product finds it.
+fn unwrap(upgraded: Upgraded) -> Carrier {
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => Carrier::Plain { tcp: parts.io.into_inner(), read: parts.read_buf, guard: Box::new(()) },
+        Err(upgraded) => Carrier::covered(TokioIo::new(upgraded), Bytes::new()),
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, engine: Arc<Engine>, path: String) {
     let switched = AtomicBool::new(false);
     let service = service_fn(async |request| {
         let response = answer(&engine, &path, peer.ip(), request).await;

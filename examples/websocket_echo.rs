@@ -7,16 +7,20 @@ use std::error::Error;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
 use hyper::service::service_fn;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
 use tokio::net::{TcpListener, TcpStream};
 
 #[path = "../src/engineio/frame.rs"]
 mod frame;
+#[path = "../src/engineio/outlet.rs"]
+mod outlet;
 #[path = "../src/engineio/packet.rs"]
 mod packet;
 #[path = "../src/engineio/pipe.rs"]
@@ -25,6 +29,7 @@ mod pipe;
 mod wire;
 
 use frame::Frame;
+use outlet::Carrier;
 use packet::Message;
 use pipe::{Broken, Pipe};
 use wire::Incoming;
@@ -52,6 +57,14 @@ async fn serve(stream: TcpStream) {
     let _ = connection.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }
 
+/// The socket under a WebSocket, as the product finds it.
+fn unwrap(upgraded: Upgraded) -> Carrier {
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => Carrier::Plain { tcp: parts.io.into_inner(), read: parts.read_buf, guard: Box::new(()) },
+        Err(upgraded) => Carrier::covered(TokioIo::new(upgraded), Bytes::new()),
+    }
+}
+
 fn switch(mut request: Request<hyper::body::Incoming>) -> Response<Empty<&'static [u8]>> {
     let mut hash = Sha1::new();
     hash.update(request.headers().get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default());
@@ -60,7 +73,7 @@ fn switch(mut request: Request<hyper::body::Incoming>) -> Response<Empty<&'stati
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
-            echo(Pipe::new(upgraded, MAX_PAYLOAD, MAX_FRAGMENTS)).await;
+            echo(Pipe::new(unwrap(upgraded), MAX_PAYLOAD, MAX_FRAGMENTS)).await;
         }
     });
     let mut response = Response::new(Empty::new());

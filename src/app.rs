@@ -17,7 +17,7 @@ use crate::credentials::Credentials;
 use crate::demo as shop;
 use crate::engineio::Engine;
 use crate::fault::Fault;
-use crate::gateway::Gateway;
+use crate::gateway::{self, Gateway};
 use crate::rules::Rulebook;
 use crate::server::{self, Crowd, Handler, Listener, Peer, Terms, Workers};
 use crate::socketio::{Door, Hub};
@@ -208,7 +208,7 @@ impl House {
         let rulebook = Arc::new(Rulebook::new(compiled.rules));
         let hub = Arc::new(Hub::new(rulebook.clone(), compiled.limits));
         hub.set_recovery(&compiled.recovery);
-        let engine = Arc::new(Engine::new(compiled.engine, Arc::new(Door(hub.clone()))));
+        let engine = Arc::new(Engine::new(compiled.engine, Arc::new(Door(hub.clone())), gateway::unwrap));
         let readiness = Readiness::default();
         compiled.credentials.start();
         let end = Arc::new(End::new(compiled.ending, readiness.clone(), engine.clone(), hub.clone()));

@@ -18,6 +18,7 @@ use sha1::{Digest, Sha1};
 use super::answer::{self, Refusal};
 use super::dialect::{Dialect, Protocol};
 use super::frame::Frame;
+use super::outlet::Unwrap;
 use super::pipe::Pipe;
 use super::queue::Parcel;
 use super::registry::{Crowded, Registry, random_id};
@@ -47,6 +48,7 @@ pub struct Engine {
     registry: Arc<Registry>,
     closing: AtomicBool,
     application: Arc<dyn Application>,
+    unwrap: Unwrap,
 }
 
 /// A request whose `transport` and `sid` were understood.
@@ -57,13 +59,14 @@ struct Checked {
 }
 
 impl Engine {
-    /// An engine without sessions.
-    pub fn new(options: Options, application: Arc<dyn Application>) -> Engine {
+    /// An engine without sessions. `unwrap` finds the socket under a WebSocket.
+    pub fn new(options: Options, application: Arc<dyn Application>, unwrap: Unwrap) -> Engine {
         Engine {
             options: ArcSwap::from_pointee(options),
             registry: Arc::default(),
             closing: AtomicBool::new(false),
             application,
+            unwrap,
         }
     }
 
@@ -103,7 +106,11 @@ impl Engine {
             return self.websocket(request, query, caller, checked);
         }
         match (checked.session, request.method().clone()) {
-            (Some(session), Method::GET) => polling::get(&session).await,
+            (Some(session), Method::GET) => {
+                // Its headers lie in the connection's read buffer, which can be used again without them.
+                drop(request);
+                polling::get(&session).await
+            }
             (Some(session), Method::POST) => polling::post(&session, request).await,
             (Some(_), _) => answer::empty(StatusCode::INTERNAL_SERVER_ERROR),
             (None, _) => self.open_polling(&request, query, caller, checked.dialect),
@@ -192,7 +199,8 @@ impl Engine {
         let response = switching_protocols(request.headers());
         let upgrade = hyper::upgrade::on(&mut request);
         let options = self.options.load_full();
-        let pipe = move |upgraded| Pipe::new(upgraded, options.max_payload, options.max_fragments);
+        let unwrap = self.unwrap;
+        let pipe = move |upgraded| Pipe::new(unwrap(upgraded), options.max_payload, options.max_fragments);
         let Some(session) = checked.session else {
             let session =
                 match self.open(checked.transport, checked.dialect, handshake(&request, query, caller)) {

@@ -7,13 +7,16 @@
 mod answer;
 mod dialect;
 mod engine;
+mod flusher;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod handshake;
+mod heartbeat;
 mod hold;
 mod legacy;
 mod options;
+mod outlet;
 mod packet;
 mod pipe;
 mod polling;
@@ -33,6 +36,7 @@ pub use frame::Frame;
 pub use handshake::Handshake;
 pub use hold::Hold;
 pub use options::Options;
+pub use outlet::{Carrier, Duplex, Unwrap};
 pub use packet::{Message, Utf8};
 pub use queue::Parcel;
 pub use reason::Reason;

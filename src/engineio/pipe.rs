@@ -1,32 +1,35 @@
 //! One WebSocket's bytes: reads into messages, writes finished frames.
 
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
+use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frame::put_header;
+use super::outlet::{Carrier, Duplex, Frames, Outlet, Written};
 use super::wire::{Decoder, Incoming, OPCODE_CLOSE, OPCODE_PONG, Violation};
 
-/// Bytes read at once, on the stack: an idle connection holds no read buffer.
-const READ: usize = 8 * 1024;
-/// Frames that one write may gather.
-const GATHER: usize = 64;
+/// Bytes read at once.
+const READ: usize = 16 * 1024;
+
+thread_local! {
+    /// Where all WebSockets of a thread read to: an idle connection holds no read buffer.
+    static SPACE: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
+}
 
 /// One WebSocket.
 pub(super) struct Pipe {
-    io: TokioIo<Upgraded>,
+    /// What carries it, where that is not the outlet's plain socket.
+    cover: Option<Box<dyn Duplex>>,
+    outlet: Arc<Outlet>,
     decoder: Decoder,
     /// Bytes read and not yet decoded.
     unread: Bytes,
-    out: VecDeque<Bytes>,
     /// Whether something was written since the last flush.
     unflushed: bool,
 }
@@ -50,101 +53,124 @@ impl From<io::Error> for Broken {
 
 impl Pipe {
     /// Refuses messages of more than `max` bytes or `max_fragments` fragments.
-    pub(super) fn new(upgraded: Upgraded, max: usize, max_fragments: usize) -> Pipe {
-        let (io, decoder) = (TokioIo::new(upgraded), Decoder::new(max, max_fragments));
-        Pipe { io, decoder, unread: Bytes::new(), out: VecDeque::new(), unflushed: false }
+    pub(super) fn new(carrier: Carrier, max: usize, max_fragments: usize) -> Pipe {
+        let decoder = Decoder::new(max, max_fragments);
+        let (cover, outlet, unread) = match carrier {
+            Carrier::Plain { tcp, read, guard } => (None, Outlet::plain(tcp, guard), read),
+            Carrier::Covered { io, read } => (Some(io), Outlet::covered(), read),
+        };
+        Pipe { cover, outlet: Arc::new(outlet), decoder, unread, unflushed: false }
     }
 
-    /// Whether everything was written.
-    pub(super) fn is_drained(&self) -> bool {
-        self.out.is_empty()
+    /// The writing half.
+    pub(super) fn outlet(&self) -> &Arc<Outlet> {
+        &self.outlet
     }
 
     /// Adds a finished frame, or a piece of one, to what is to be written.
     pub(super) fn push(&mut self, frame: Bytes) {
-        self.out.push_back(frame);
+        self.outlet.frames().push(frame);
     }
 
     fn push_control(&mut self, opcode: u8, payload: &[u8]) {
         let mut frame = BytesMut::with_capacity(2 + payload.len());
         put_header(&mut frame, opcode, payload.len());
         frame.put_slice(payload);
-        self.out.push_back(frame.freeze());
+        self.push(frame.freeze());
+    }
+
+    /// Answers a ping, but not each of a flood whose sender does not take the answers (RFC 6455 5.5.3).
+    fn pong(&mut self, payload: &[u8]) {
+        if !self.outlet.frames().is_long() {
+            self.push_control(OPCODE_PONG, payload);
+        }
     }
 
     /// Writes what there is to write.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(front) = self.out.front() {
-            let written = if self.out.len() == 1 {
-                ready!(Pin::new(&mut self.io).poll_write(cx, front))?
-            } else {
-                ready!(self.poll_gather(cx))?
-            };
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        let outlet = self.outlet.clone();
+        self.poll_write_frames(cx, &mut outlet.frames())
+    }
+
+    /// The same, by whoever has the frames.
+    pub(super) fn poll_write_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        frames: &mut Frames,
+    ) -> Poll<io::Result<()>> {
+        let Some(io) = self.cover.as_mut() else {
+            while self.outlet.write(frames)? == Written::Blocked {
+                if let Some(tcp) = self.outlet.tcp() {
+                    ready!(tcp.poll_write_ready(cx))?;
+                }
+            }
+            return Poll::Ready(Ok(()));
+        };
+        while !frames.is_empty() {
+            let written = frames.write_with(|slices| {
+                let polled = match slices {
+                    [one] => Pin::new(&mut *io).poll_write(cx, one),
+                    several => Pin::new(&mut *io).poll_write_vectored(cx, several),
+                };
+                match polled {
+                    Poll::Ready(written) => written,
+                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                }
+            });
+            match written {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                written => written?,
             }
             self.unflushed = true;
-            self.consume(written);
         }
-        if self.out.capacity() > GATHER {
-            self.out = VecDeque::new();
-        }
+        frames.shrink();
         if self.unflushed {
-            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            ready!(Pin::new(io).poll_flush(cx))?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
-    }
-
-    fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut slices = [IoSlice::new(&[]); GATHER];
-        let mut count = 0;
-        for (slice, bytes) in slices.iter_mut().zip(&self.out) {
-            *slice = IoSlice::new(bytes);
-            count += 1;
-        }
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
-    }
-
-    fn consume(&mut self, mut written: usize) {
-        while let Some(front) = self.out.front_mut() {
-            if written < front.len() {
-                front.advance(written);
-                return;
-            }
-            written -= front.len();
-            self.out.pop_front();
-        }
     }
 
     /// Reads the next message or pong. Pings are answered on the way (with the next write).
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Broken>> {
         loop {
             let mut input: &[u8] = &self.unread;
-            let incoming = self.decoder.next(&mut input).map_err(Broken::Violation)?;
+            let known = self.decoder.next(&mut input).map_err(Broken::Violation)?;
             let left = input.len();
             self.unread.advance(self.unread.len() - left);
+            let incoming = match known {
+                Some(incoming) => Some(incoming),
+                None => ready!(self.poll_more(cx))?,
+            };
             match incoming {
-                Some(Incoming::Ping(payload)) => self.push_control(OPCODE_PONG, &payload),
+                Some(Incoming::Ping(payload)) => self.pong(&payload),
                 Some(Incoming::Close) => return Poll::Ready(Err(Broken::Closed)),
                 Some(incoming) => return Poll::Ready(Ok(incoming)),
-                None => {
-                    self.unread = Bytes::new();
-                    ready!(self.poll_fill(cx))?;
-                }
+                None => {}
             }
         }
     }
 
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        let mut space = [MaybeUninit::uninit(); READ];
-        let mut buffer = ReadBuf::uninit(&mut space);
-        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
-        if buffer.filled().is_empty() {
-            return Poll::Ready(Err(Broken::Closed));
-        }
-        self.unread = Bytes::copy_from_slice(buffer.filled());
-        Poll::Ready(Ok(()))
+    /// Reads more, and decodes the first thing in it where it lies; what is behind that is kept.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Incoming>, Broken>> {
+        SPACE.with_borrow_mut(|space| {
+            let read = match (self.outlet.tcp(), self.cover.as_mut()) {
+                (Some(tcp), _) => ready!(Outlet::poll_read(tcp, cx, space))?,
+                (None, Some(io)) => {
+                    let mut buffer = ReadBuf::new(space);
+                    ready!(Pin::new(io).poll_read(cx, &mut buffer))?;
+                    buffer.filled().len()
+                }
+                (None, None) => 0,
+            };
+            let mut input = space.get(..read).unwrap_or_default();
+            if input.is_empty() {
+                return Poll::Ready(Err(Broken::Closed));
+            }
+            let incoming = self.decoder.next(&mut input).map_err(Broken::Violation)?;
+            self.unread = Bytes::copy_from_slice(input);
+            Poll::Ready(Ok(incoming))
+        })
     }
 
     /// Reads the next message or pong, writing answers to pings meanwhile.
@@ -171,7 +197,10 @@ impl Pipe {
             None => self.push_control(OPCODE_CLOSE, &[]),
         }
         poll_fn(|cx| self.poll_write(cx)).await?;
-        poll_fn(|cx| Pin::new(&mut self.io).poll_shutdown(cx)).await
+        match self.cover.as_mut() {
+            Some(io) => poll_fn(|cx| Pin::new(&mut *io).poll_shutdown(cx)).await,
+            None => self.outlet.shut_down(),
+        }
     }
 
     /// Writes everything.

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -137,9 +137,9 @@ impl Session {
                 let writer = {
                     let mut state = session.state();
                     state.corked = false;
-                    state.writer.take()
+                    state.writer()
                 };
-                writer.into_iter().for_each(Waker::wake);
+                session.call(writer);
             });
         }
     }

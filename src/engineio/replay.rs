@@ -1,7 +1,6 @@
 //! What an application needs for clients that change their connection.
 
 use std::sync::Arc;
-use std::task::Waker;
 
 use super::queue::Parcel;
 use super::session::{Farewell, Session};
@@ -10,16 +9,16 @@ use super::{Reason, Sent};
 impl Session {
     /// Queues parcels that were kept for the client, all at once, beside the queue's bound: whoever
     /// was away for a while is not a slow client.
-    pub fn replay(&self, parcels: &[Parcel]) -> Sent {
+    pub fn replay(self: &Arc<Self>, parcels: &[Parcel]) -> Sent {
         let writer = {
             let mut state = self.state();
             if state.ended.is_some() {
                 return Sent::Gone;
             }
             parcels.iter().for_each(|parcel| state.queue.push_extra(parcel));
-            state.writer.take()
+            state.writer()
         };
-        writer.into_iter().for_each(Waker::wake);
+        self.call(writer);
         Sent::Queued
     }
 

@@ -7,9 +7,10 @@ use std::time::Instant;
 use tokio::task::AbortHandle;
 
 use super::dialect::{Dialect, Protocol};
-use super::frame::Frame;
+use super::flusher::{Flusher, Writer};
+use super::outlet::Outlet;
 use super::packet::Message;
-use super::pulse::{Beat, Pulse};
+use super::pulse::Pulse;
 use super::queue::{Parcel, Queue};
 use super::registry::Registry;
 use super::{Handshake, Options, Reason};
@@ -59,8 +60,10 @@ pub struct Session {
     handshake: Handshake,
     options: Arc<Options>,
     registry: Weak<Registry>,
-    conversation: OnceLock<Box<dyn Conversation>>,
+    pub(super) conversation: OnceLock<Box<dyn Conversation>>,
     heartbeat: OnceLock<AbortHandle>,
+    /// Writes for the session while its WebSocket is plain TCP.
+    pub(super) flusher: OnceLock<Arc<Flusher>>,
     state: Mutex<State>,
 }
 
@@ -84,9 +87,13 @@ pub(super) struct State {
     pub(super) probed: bool,
     /// The WebSocket's peer does not take what was written.
     pub(super) congested: bool,
-    pulse: Pulse,
+    /// Where the flusher may write: the WebSocket's task has nothing to write.
+    pub(super) outlet: Option<Arc<Outlet>>,
+    /// The flusher knows that there is something to write.
+    pub(super) marked: bool,
+    pub(super) pulse: Pulse,
     /// When the application must have admitted the session.
-    admit_by: Option<Instant>,
+    pub(super) admit_by: Option<Instant>,
     /// Bytes that came and are not handled yet.
     pub(super) held: usize,
 }
@@ -94,7 +101,7 @@ pub(super) struct State {
 /// That, when and how a session ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ended {
-    at: Instant,
+    pub(super) at: Instant,
     pub(super) farewell: Farewell,
 }
 
@@ -153,6 +160,8 @@ impl Session {
             probing: false,
             probed: false,
             congested: false,
+            outlet: None,
+            marked: false,
             pulse: pulse(now, options.ping_interval, options.ping_timeout),
             admit_by: Some(now + options.connect_timeout),
             held: 0,
@@ -165,6 +174,7 @@ impl Session {
             registry,
             conversation: OnceLock::new(),
             heartbeat: OnceLock::new(),
+            flusher: OnceLock::new(),
             state: Mutex::new(state),
         }
     }
@@ -233,12 +243,12 @@ impl Session {
             }
             let pushed = state.queue.push(parcel, self.options.max_queue, self.options.drop_volatile);
             let corked = state.corked;
-            pushed.map(|dropped| (dropped, state.writer.take_if(|_| !corked)))
+            pushed.map(|dropped| (dropped, if corked { Writer::Nobody } else { state.writer() }))
         };
         match pushed {
             Ok((dropped, writer)) => {
                 (0..dropped).for_each(|_| metrics::dropped("volatile"));
-                writer.into_iter().for_each(Waker::wake);
+                self.call(writer);
                 Sent::Queued
             }
             Err(_) if parcel.volatile() && self.options.drop_volatile => {
@@ -269,6 +279,7 @@ impl Session {
             if farewell != Farewell::Flush {
                 state.queue.clear();
             }
+            state.outlet = None;
             (state.writer.take(), state.reader.take(), state.transport)
         };
         let over = transport == Transport::Websocket;
@@ -324,36 +335,7 @@ impl Session {
         self.state().pulse.pong(Instant::now());
         self.conversation.get().inspect(|conversation| conversation.ponged());
     }
-
-    /// Sends pings, gives up on a silent client, on one that joins no namespace, and on a farewell
-    /// that nobody fetches. One small task a session, whatever carries it.
-    async fn keep_alive(self: Arc<Self>) {
-        loop {
-            let step = self.state().step(Instant::now(), &self.options);
-            match step {
-                Step::Ping(until) => {
-                    self.conversation.get().inspect(|conversation| conversation.pinging());
-                    self.send(&Parcel::new(Frame::packet("2"), false));
-                    tokio::time::sleep_until(until.into()).await;
-                }
-                Step::Sleep(until) => tokio::time::sleep_until(until.into()).await,
-                Step::End(reason, farewell) => self.end(reason, farewell),
-                Step::Done => break,
-            }
-        }
-        self.forget();
-    }
 }
-
-enum Step {
-    Ping(Instant),
-    Sleep(Instant),
-    End(Reason, Farewell),
-    Done,
-}
-
-/// How long a polling client may take to fetch the farewell.
-const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl State {
     /// Whether a volatile event would go out at once.
@@ -361,29 +343,6 @@ impl State {
         match self.transport {
             Transport::Polling => self.getting || self.queue.is_empty(),
             Transport::Websocket => !self.congested,
-        }
-    }
-
-    fn step(&mut self, now: Instant, options: &Options) -> Step {
-        if let Some(ended) = self.ended {
-            let until = ended.at + LINGER;
-            let waits =
-                self.transport == Transport::Polling && ended.farewell == Farewell::Flush && now < until;
-            return if waits { Step::Sleep(until) } else { Step::Done };
-        }
-        if self.admit_by.is_some_and(|by| now >= by) {
-            metrics::refused("socketio.connect_timeout");
-            return Step::End(Reason::ForcedServerClose, Farewell::Flush);
-        }
-        if self.deaf(options) {
-            // It is we who do not listen: that must not look like the client's silence.
-            self.pulse.heard(now);
-        }
-        let sooner = |until: Instant| self.admit_by.map_or(until, |by| by.min(until));
-        match self.pulse.beat(now) {
-            Beat::Expired => Step::End(Reason::PingTimeout, Farewell::Drop),
-            Beat::Ping(until) => Step::Ping(sooner(until)),
-            Beat::Wait(until) => Step::Sleep(sooner(until)),
         }
     }
 }

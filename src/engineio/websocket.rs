@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::Reason;
+use super::flusher::{BATCH, Flusher};
 use super::frame::Frame;
 use super::packet::{Message, Packet};
 use super::pipe::{Broken, Pipe};
@@ -13,15 +14,15 @@ use super::session::{Farewell, Session, Transport};
 use super::wire::{Incoming, Violation};
 use crate::telemetry::metrics;
 
-/// Bytes of frames moved from the queue to the pipe at once.
-const BATCH: usize = 64 * 1024;
-
 /// How long a peer may take to accept the last frames and the close. Its session is over all the
 /// while: only this task waits.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Carries a session until it ends.
 pub(super) async fn run(session: Arc<Session>, mut pipe: Pipe) {
+    if let Some(flusher) = pipe.outlet().tcp().and_then(|_| Flusher::here()) {
+        let _ = session.flusher.set(flusher);
+    }
     let violation = match poll_fn(|cx| poll_session(cx, &session, &mut pipe)).await {
         Over::Session => None,
         Over::Pipe(Broken::Closed) => {
@@ -43,7 +44,7 @@ pub(super) async fn run(session: Arc<Session>, mut pipe: Pipe) {
         let mut last = false;
         while !last {
             pipe.flush().await?;
-            last = !session.take_last(&mut pipe);
+            last = !session.take_last(&pipe);
         }
         pipe.finish(violation).await
     };
@@ -122,19 +123,28 @@ fn poll_session(cx: &mut Context<'_>, session: &Arc<Session>, pipe: &mut Pipe) -
                 }
             }
             Poll::Ready(Err(broken)) => return Poll::Ready(Over::Pipe(broken)),
-            Poll::Pending if pipe.is_drained() => return Poll::Pending,
+            Poll::Pending if pipe.outlet().frames().is_empty() => return Poll::Pending,
             // A control frame's answer was added by the read.
-            Poll::Pending => match poll_out(cx, session, pipe) {
-                Out::Over(over) => return Poll::Ready(over),
-                _ => return Poll::Pending,
-            },
+            Poll::Pending => {
+                session.state().outlet = None;
+                match poll_out(cx, session, pipe) {
+                    Out::Over(over) => return Poll::Ready(over),
+                    _ => return Poll::Pending,
+                }
+            }
         }
     }
 }
 
+/// Writes what is queued, unless the flusher does.
 fn poll_out(cx: &mut Context<'_>, session: &Session, pipe: &mut Pipe) -> Out {
+    if let Some(deaf) = session.leave_to_flusher(cx) {
+        return Out::Done { deaf };
+    }
+    let outlet = pipe.outlet().clone();
+    let mut frames = outlet.frames();
     loop {
-        let written = pipe.poll_write(cx);
+        let written = pipe.poll_write_frames(cx, &mut frames);
         if let Poll::Ready(Err(error)) = written {
             return Out::Over(Over::Pipe(error.into()));
         }
@@ -143,17 +153,17 @@ fn poll_out(cx: &mut Context<'_>, session: &Session, pipe: &mut Pipe) -> Out {
         if state.ended.is_some() {
             return Out::Over(Over::Session);
         }
+        state.written_by(cx);
         if state.congested {
             // A peer that takes nothing any more must not keep the task from learning of the end.
-            state.writer = Some(cx.waker().clone());
             return Out::Blocked;
         }
         state.queue.written();
         if state.queue.is_empty() {
-            state.writer = Some(cx.waker().clone());
+            state.outlet = session.flusher.get().map(|_| outlet.clone());
             return Out::Done { deaf: state.is_deaf(session.options(), cx) };
         }
-        state.queue.take(BATCH, |frame| session.dialect.websocket(frame, |bytes| pipe.push(bytes)));
+        state.queue.take(BATCH, |frame| session.dialect.websocket(frame, |bytes| frames.push(bytes)));
     }
 }
 
@@ -174,10 +184,11 @@ fn handle(session: &Arc<Session>, incoming: Incoming) -> Result<(), Over> {
 
 impl Session {
     /// Moves what is left of the queue to the pipe; false when there was nothing.
-    fn take_last(&self, pipe: &mut Pipe) -> bool {
+    fn take_last(&self, pipe: &Pipe) -> bool {
+        let mut frames = pipe.outlet().frames();
         let mut state = self.state();
         let any = !state.queue.is_empty();
-        state.queue.take(BATCH, |frame| self.dialect.websocket(frame, |bytes| pipe.push(bytes)));
+        state.queue.take(BATCH, |frame| self.dialect.websocket(frame, |bytes| frames.push(bytes)));
         any
     }
 

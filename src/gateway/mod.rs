@@ -7,6 +7,7 @@ mod outlive;
 mod rate;
 pub mod route;
 mod snapshot;
+mod unwrap;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use identify::Identity;
 use outlive::Outlive;
 use rate::Rates;
 pub use snapshot::{Routes, Snapshot};
+pub use unwrap::unwrap;
 
 /// Answers every request of a client.
 pub struct Gateway {

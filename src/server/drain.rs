@@ -109,9 +109,9 @@ impl Inner {
     }
 }
 
-/// An open socket, and what it is counted for.
+/// An open socket, counted until this is dropped, and what it is counted for.
 #[derive(Debug)]
-pub(super) struct Open {
+pub struct Open {
     inner: Arc<Inner>,
     _place: Option<Place>,
     _told: Option<Told>,

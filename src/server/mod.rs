@@ -29,7 +29,7 @@ use http::{Request, Response};
 use crate::body::Body;
 
 pub use crowd::Crowd;
-pub use drain::{Drain, Left};
+pub use drain::{Drain, Left, Open};
 pub use listener::Listener;
 pub use options::Options;
 pub use refused::Refused;

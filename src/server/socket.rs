@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -25,12 +26,26 @@ pub(super) enum Stream {
 pub struct Socket {
     stream: Stream,
     clock: Arc<Clock>,
-    _open: Open,
+    open: Open,
 }
 
 impl Socket {
     pub(super) fn new(stream: Stream, clock: Arc<Clock>, open: Open) -> Socket {
-        Socket { stream, clock, _open: open }
+        Socket { stream, clock, open }
+    }
+
+    /// Takes plain TCP apart: its socket, what was read ahead of it, and what counts it as open.
+    ///
+    /// # Errors
+    /// The socket as it was, where TLS lies between.
+    pub fn into_tcp(self) -> Result<(TcpStream, Bytes, Open), Box<Socket>> {
+        match self.stream {
+            Stream::Plain(tcp) => {
+                let (tcp, ahead) = tcp.into_parts();
+                Ok((tcp, ahead, self.open))
+            }
+            stream @ Stream::Tls(_) => Err(Box::new(Socket { stream, ..self })),
+        }
     }
 
     /// The TCP socket itself, where the bytes on it are the connection's own: no TLS around them, and

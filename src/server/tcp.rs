@@ -43,6 +43,11 @@ impl Tcp {
         self.ahead.advance(count.min(self.ahead.len()));
     }
 
+    /// The socket, and what was read ahead.
+    pub(super) fn into_parts(self) -> (TcpStream, Bytes) {
+        (self.stream, self.ahead)
+    }
+
     /// The socket, where nothing is left of what was read ahead.
     pub(super) fn stream(&self) -> Option<&TcpStream> {
         self.ahead.is_empty().then_some(&self.stream)
