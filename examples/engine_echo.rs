@@ -104,6 +104,6 @@ async fn answer(
         return response;
     }
     let forwarded = Forwarded::identify(client, false, request.headers(), &TrustedProxies::default());
-    let caller = Caller { forwarded, request_id: String::new() };
+    let caller = || Caller { forwarded, request_id: String::new() };
     engine.call(request.map(Body::Incoming), caller).await
 }

@@ -1,5 +1,6 @@
 //! The way in: checks a request in the order Node does, then opens, finds or upgrades a session.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -90,11 +91,11 @@ impl Engine {
         self.closing.store(true, Ordering::Release);
     }
 
-    /// Answers a request to the endpoint's path. The caller has applied its Origin policy.
-    pub async fn call(&self, request: Request<Body>, caller: Caller) -> Response<Body> {
+    /// Answers a request to the endpoint's path. The caller has applied its Origin policy; `caller` tells
+    /// who asks, for a new session.
+    pub async fn call(&self, request: Request<Body>, caller: impl FnOnce() -> Caller) -> Response<Body> {
         let upgrade = is_websocket(request.headers());
-        let query = Query::parse(request.uri().query().unwrap_or_default());
-        let checked = match self.check(&request, &query, upgrade) {
+        let checked = match self.check(&request, upgrade) {
             Ok(checked) => checked,
             Err(refusal) if upgrade => return answer::refuse_websocket(refusal),
             Err(refusal) => return answer::refuse(refusal),
@@ -103,7 +104,7 @@ impl Engine {
             return answer::closing();
         }
         if upgrade {
-            return self.websocket(request, query, caller, checked);
+            return self.websocket(request, caller, checked);
         }
         match (checked.session, request.method().clone()) {
             (Some(session), Method::GET) => {
@@ -113,14 +114,15 @@ impl Engine {
             }
             (Some(session), Method::POST) => polling::post(&session, request).await,
             (Some(_), _) => answer::empty(StatusCode::INTERNAL_SERVER_ERROR),
-            (None, _) => self.open_polling(&request, query, caller, checked.dialect),
+            (None, _) => self.open_polling(&request, caller(), checked.dialect),
         }
     }
 
     /// Engine.IO's checks, in the order of engine.io `Server.verify`.
-    fn check(&self, request: &Request<Body>, query: &Query, upgrade: bool) -> Result<Checked, Refusal> {
+    fn check(&self, request: &Request<Body>, upgrade: bool) -> Result<Checked, Refusal> {
         let options = self.options.load();
-        let transport = match query.get("transport") {
+        let query = Query(request.uri().query().unwrap_or_default());
+        let transport = match query.get("transport").as_deref() {
             Some("polling") if options.polling => Transport::Polling,
             Some("websocket") if options.websocket => Transport::Websocket,
             _ => return Err(Refusal::UnknownTransport),
@@ -130,7 +132,7 @@ impl Engine {
             return Err(Refusal::BadRequest);
         }
         let session = match query.get("sid").filter(|sid| !sid.is_empty()) {
-            Some(sid) => Some(self.registry.get(sid).ok_or(Refusal::UnknownSession)?),
+            Some(sid) => Some(self.registry.get(&sid).ok_or(Refusal::UnknownSession)?),
             None => None,
         };
         match &session {
@@ -144,7 +146,7 @@ impl Engine {
         }
         let dialect = match &session {
             Some(session) => session.dialect,
-            None => dialect(query, options.eio3)?,
+            None => dialect(&query, options.eio3)?,
         };
         if upgrade && !acceptable(request) {
             return Err(Refusal::BadRequest);
@@ -152,14 +154,8 @@ impl Engine {
         Ok(Checked { transport, dialect, session })
     }
 
-    fn open_polling(
-        &self,
-        request: &Request<Body>,
-        query: Query,
-        caller: Caller,
-        dialect: Dialect,
-    ) -> Response<Body> {
-        match self.open(Transport::Polling, dialect, handshake(request, query, caller)) {
+    fn open_polling(&self, request: &Request<Body>, caller: Caller, dialect: Dialect) -> Response<Body> {
+        match self.open(Transport::Polling, dialect, handshake(request, caller)) {
             Ok(session) => answer::packets(dialect.payload(&[open_packet(&session)])),
             Err(crowded) => answer::crowded(crowded),
         }
@@ -192,8 +188,7 @@ impl Engine {
     fn websocket(
         &self,
         mut request: Request<Body>,
-        query: Query,
-        caller: Caller,
+        caller: impl FnOnce() -> Caller,
         checked: Checked,
     ) -> Response<Body> {
         let response = switching_protocols(request.headers());
@@ -202,11 +197,10 @@ impl Engine {
         let unwrap = self.unwrap;
         let pipe = move |upgraded| Pipe::new(unwrap(upgraded), options.max_payload, options.max_fragments);
         let Some(session) = checked.session else {
-            let session =
-                match self.open(checked.transport, checked.dialect, handshake(&request, query, caller)) {
-                    Ok(session) => session,
-                    Err(crowded) => return answer::crowded(crowded),
-                };
+            let session = match self.open(checked.transport, checked.dialect, handshake(&request, caller())) {
+                Ok(session) => session,
+                Err(crowded) => return answer::crowded(crowded),
+            };
             tokio::spawn(async move {
                 match upgrade.await {
                     Ok(upgraded) => websocket::run(session, pipe(upgraded)).await,
@@ -231,7 +225,7 @@ impl Engine {
 
 /// The dialect a handshake asks for. What does not say version 4 means 3, as in Node.
 fn dialect(query: &Query, eio3: bool) -> Result<Dialect, Refusal> {
-    let protocol = match query.get("EIO") {
+    let protocol = match query.get("EIO").as_deref() {
         Some("4") => Protocol::V4,
         _ if !eio3 => return Err(Refusal::UnsupportedVersion),
         // Polling by script tags, for browsers without CORS.
@@ -254,22 +248,19 @@ fn open_packet(session: &Session) -> Frame {
     ))
 }
 
-/// The decoded query, in order.
-struct Query(Vec<(String, String)>);
+/// A query as written.
+struct Query<'a>(&'a str);
 
-impl Query {
-    fn parse(raw: &str) -> Query {
-        Query(form_urlencoded::parse(raw.as_bytes()).into_owned().collect())
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+impl<'a> Query<'a> {
+    /// The first value of a name, decoded.
+    fn get(&self, name: &str) -> Option<Cow<'a, str>> {
+        form_urlencoded::parse(self.0.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
     }
 }
 
 /// Copies what a session keeps, each header into memory of its own: a value sliced from the
 /// connection's read buffer would keep all of it alive.
-fn handshake(request: &Request<Body>, query: Query, caller: Caller) -> Handshake {
+fn handshake(request: &Request<Body>, caller: Caller) -> Handshake {
     let headers = request.headers();
     let mut copy = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
@@ -278,12 +269,13 @@ fn handshake(request: &Request<Body>, query: Query, caller: Caller) -> Handshake
             copy.append(name, value);
         }
     }
+    let query = request.uri().query().unwrap_or_default();
     let url = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let issued = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Handshake {
         headers: copy,
         url,
-        query: query.0,
+        query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
         forwarded: caller.forwarded,
         request_id: caller.request_id,
         issued: u64::try_from(issued.as_millis()).unwrap_or(u64::MAX),

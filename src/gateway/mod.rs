@@ -108,7 +108,7 @@ impl Gateway {
             // Templates and hooks see the handshake's headers.
             snapshot.credentials().strip(request.headers_mut());
             return Ok(match (admitted, upgrade) {
-                (true, _) => self.engine.call(take(request), who.caller()).await,
+                (true, _) => self.engine.call(take(request), || who.caller()).await,
                 (false, false) => refuse(Refusal::Forbidden),
                 (false, true) => refuse_websocket(Refusal::Forbidden),
             });

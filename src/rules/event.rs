@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::BoxFuture;
+
 use crate::engineio::Reason;
-use crate::socketio::{Command, Event, EventName, Hub, Outgoing, Refusal, Socket};
+use crate::socketio::{Acknowledge, Command, Event, EventName, Hub, Outgoing, Refusal, Socket};
 use crate::telemetry::metrics;
 
 use super::Rules;
 use super::context::Context;
+use super::effects::Ack;
 use super::failure::Failure;
 use super::grants;
 use super::limit::Buckets;
+use super::namespace::Namespace;
 use super::rule::Rule;
 use super::seats::Seats;
 use super::turn::{Done, Hands, Turn};
@@ -60,56 +64,107 @@ fn leave(socket: &Socket) -> Command {
     Command::Disconnect { namespace: Arc::clone(socket.namespace()), target, close: false }
 }
 
-/// Handles one event: its rule, then the ack or the error.
-pub(super) async fn event(
+/// Handles one event: its rule, then the ack or the error. What asks nobody is done when this returns;
+/// otherwise what is left is given back.
+pub(super) fn event(
     rules: Arc<Rules>,
-    seats: Arc<Seats>,
-    hub: Arc<Hub>,
+    seats: &Arc<Seats>,
+    hub: &Arc<Hub>,
     socket: Arc<Socket>,
     event: Event,
-) {
+) -> Option<BoxFuture<'static, ()>> {
+    let found = Found::by(&rules, &socket, &event.name);
+    if found.rule.map_or(event.name.as_text() == grants::AUTH, |rule| rule.call.is_some()) {
+        return Some(Box::pin(asked(rules, Arc::clone(seats), Arc::clone(hub), socket, event)));
+    }
     let Event { name, args, ack } = event;
-    let namespace = rules.namespaces.get(socket.namespace());
-    let rule = match name.as_text() {
-        own if own.starts_with(OWN) => None,
-        other => namespace.and_then(|namespace| namespace.rule(other)),
-    };
-    let never_acks = rule.is_some_and(|rule| matches!(rule.effects.ack, super::effects::Ack::Never));
-    let ack = ack.filter(|_| !never_acks);
-    let mut hands = Hands::at_once(&socket, &hub);
-    let done = match rule {
-        None if name.as_text() == grants::AUTH => {
-            let renewed = grants::renew(&rules, &seats, &socket, &args).await;
-            renewed.map(|()| Done { ack: Some(Vec::new()), disconnect: false })
-        }
+    let ack = found.wanted(ack);
+    let mut hands = Hands::at_once(&socket, hub);
+    let done = match found.rule {
         None => Err(Failure::no_rule(name.as_text())),
         Some(rule) if !may_send(&socket, rule) => Err(Failure::rate_limited()),
         Some(rule) => {
             let event = Some(name.clone());
             let context = Arc::new(Context { event, args, ..Context::new(Arc::clone(&socket)) });
+            let (rules, hub) = (Arc::clone(&rules), Arc::clone(hub));
+            Turn { rules, hub, context, wants_ack: ack.is_some() }.run_alone(rule, &mut hands)
+        }
+    };
+    found.conclude(&hands, &name, ack, done);
+    None
+}
+
+/// The same for an event whose rule asks somebody, or that renews a token.
+async fn asked(rules: Arc<Rules>, seats: Arc<Seats>, hub: Arc<Hub>, socket: Arc<Socket>, event: Event) {
+    let found = Found::by(&rules, &socket, &event.name);
+    let Event { name, args, ack } = event;
+    let ack = found.wanted(ack);
+    let mut hands = Hands::at_once(&socket, &hub);
+    let done = match found.rule {
+        None => {
+            let renewed = grants::renew(&rules, &seats, &socket, &args).await;
+            renewed.map(|()| Done { ack: Some(Vec::new()), disconnect: false })
+        }
+        Some(rule) if !may_send(&socket, rule) => Err(Failure::rate_limited()),
+        Some(rule) => {
+            let event = Some(name.clone());
+            let context = Arc::new(Context { event, args, ..Context::new(socket) });
             let turn = Turn { rules: Arc::clone(&rules), hub, context, wants_ack: ack.is_some() };
             turn.run(rule, &mut hands).await
         }
     };
-    if let (Some(namespace), Some(rule)) = (namespace, rule) {
-        metrics::socket_event(&namespace.label, &rule.label, result(&done));
+    found.conclude(&hands, &name, ack, done);
+}
+
+/// What an event's name stands for.
+struct Found<'a> {
+    namespace: Option<&'a Namespace>,
+    rule: Option<&'a Rule>,
+}
+
+impl<'a> Found<'a> {
+    fn by(rules: &'a Rules, socket: &Socket, name: &EventName) -> Found<'a> {
+        let namespace = rules.namespaces.get(socket.namespace());
+        let rule = match name.as_text() {
+            own if own.starts_with(OWN) => None,
+            other => namespace.and_then(|namespace| namespace.rule(other)),
+        };
+        Found { namespace, rule }
     }
-    let leaves = hands.leaves || done.as_ref().is_ok_and(|done| done.disconnect);
-    match (done, ack) {
-        (Ok(done), ack) => {
-            if let (Some(args), Some(ack)) = (done.ack, ack) {
-                ack.send(&args);
+
+    /// The ack that the client asked for, unless the rule never acks.
+    fn wanted(&self, ack: Option<Acknowledge>) -> Option<Acknowledge> {
+        ack.filter(|_| !self.rule.is_some_and(|rule| matches!(rule.effects.ack, Ack::Never)))
+    }
+
+    /// Counts the event, and tells the client what came of it.
+    fn conclude(
+        &self,
+        hands: &Hands,
+        name: &EventName,
+        ack: Option<Acknowledge>,
+        done: Result<Done, Failure>,
+    ) {
+        if let (Some(namespace), Some(rule)) = (self.namespace, self.rule) {
+            metrics::socket_event(&namespace.label, &rule.label, result(&done));
+        }
+        let leaves = hands.leaves || done.as_ref().is_ok_and(|done| done.disconnect);
+        match (done, ack) {
+            (Ok(done), ack) => {
+                if let (Some(args), Some(ack)) = (done.ack, ack) {
+                    ack.send(&args);
+                }
+            }
+            (Err(failure), Some(ack)) => ack.send(&[failure.ack()]),
+            (Err(failure), None) => {
+                let args = vec![failure.exception(name)];
+                let exception = EventName::Text("exception".into());
+                hands.socket.emit(&Outgoing { name: exception, args, volatile: false });
             }
         }
-        (Err(failure), Some(ack)) => ack.send(&[failure.ack()]),
-        (Err(failure), None) => {
-            let args = vec![failure.exception(&name)];
-            let exception = EventName::Text("exception".into());
-            socket.emit(&Outgoing { name: exception, args, volatile: false });
+        if leaves {
+            hands.socket.disconnect(false);
         }
-    }
-    if leaves {
-        socket.disconnect(false);
     }
 }
 

@@ -129,8 +129,8 @@ impl Events for Rulebook {
         Box::pin(event::connect(self.current(), self.seats.clone(), hub.clone(), socket))
     }
 
-    fn event(&self, hub: &Arc<Hub>, socket: Arc<Socket>, event: Event) -> BoxFuture<'static, ()> {
-        Box::pin(event::event(self.current(), self.seats.clone(), hub.clone(), socket, event))
+    fn event(&self, hub: &Arc<Hub>, socket: Arc<Socket>, event: Event) -> Option<BoxFuture<'static, ()>> {
+        event::event(self.current(), &self.seats, hub, socket, event)
     }
 
     fn disconnect(&self, hub: &Arc<Hub>, socket: Arc<Socket>, reason: Reason) -> BoxFuture<'static, ()> {

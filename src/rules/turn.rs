@@ -95,20 +95,36 @@ impl Turn {
 
     /// Runs a rule, in the contract's order. The first failure ends it.
     pub(crate) async fn run(&self, rule: &Rule, hands: &mut Hands) -> Result<Done, Failure> {
-        if let Some(schema) = &rule.schema {
-            schema.check(self.context.args.first())?;
-        }
-        let scope: Arc<dyn Scope> = Arc::clone(&self.context) as Arc<dyn Scope>;
-        let mut done = Done::default();
-        match &rule.call {
+        self.check(rule)?;
+        let said = match &rule.call {
             Some(Call::Request(request)) => {
-                let (reply, said) = self.request(request.fill(&scope)?, hands).await?;
+                let (reply, said) = self.request(request.fill(&self.scope())?, hands).await?;
                 let _ = self.context.reply.set(reply);
-                done = said;
+                said
             }
-            Some(Call::Hook(url)) => done = self.hook(url.render(&scope)?, hands).await?,
-            None => {}
-        }
+            Some(Call::Hook(url)) => self.hook(url.render(&self.scope())?, hands).await?,
+            None => Done::default(),
+        };
+        self.finish(rule, said, hands)
+    }
+
+    /// The same for a rule that asks nobody.
+    pub(crate) fn run_alone(&self, rule: &Rule, hands: &mut Hands) -> Result<Done, Failure> {
+        self.check(rule)?;
+        self.finish(rule, Done::default(), hands)
+    }
+
+    fn scope(&self) -> Arc<dyn Scope> {
+        Arc::clone(&self.context) as Arc<dyn Scope>
+    }
+
+    fn check(&self, rule: &Rule) -> Result<(), Failure> {
+        rule.schema.as_ref().map_or(Ok(()), |schema| schema.check(self.context.args.first()))
+    }
+
+    /// What comes after the question, and after what its answer said is `done`.
+    fn finish(&self, rule: &Rule, mut done: Done, hands: &mut Hands) -> Result<Done, Failure> {
+        let scope = self.scope();
         let goes_on = rule.when.as_ref().map_or(Ok(true), |when| when.is_true(&scope))?;
         if goes_on {
             rule.effects.perform(&scope, &Here::of(self.socket()), hands)?;

@@ -26,8 +26,9 @@ pub trait Events: Send + Sync + 'static {
         socket: Arc<Socket>,
     ) -> BoxFuture<'static, Result<Vec<Command>, Refusal>>;
 
-    /// Handles one event. Events of one socket are handled one after another.
-    fn event(&self, hub: &Arc<Hub>, socket: Arc<Socket>, event: Event) -> BoxFuture<'static, ()>;
+    /// Handles one event, or as much of it as need not wait; the rest of it is given back. Events of one
+    /// socket are handled one after another.
+    fn event(&self, hub: &Arc<Hub>, socket: Arc<Socket>, event: Event) -> Option<BoxFuture<'static, ()>>;
 
     /// Told once for every socket whose `connect` was admitted, after its last event was handled.
     /// The socket's rooms can still be read.

@@ -149,19 +149,41 @@ impl Socket {
         conversation::refuse(&self.session, self.namespace(), &refusal.message, refusal.data.as_ref());
     }
 
-    /// Queues an event behind those that came before it.
+    /// Handles an event, or queues it behind those that came before it.
     pub(super) fn receive(self: &Arc<Self>, event: Event, hold: Hold) {
         {
             let mut life = self.life();
             if !life.is_connected() {
                 return;
             }
-            life.events.push_back((event, hold));
             if std::mem::replace(&mut life.working, true) {
+                life.events.push_back((event, hold));
                 return;
             }
         }
-        run(self.talk.hub(), self.clone().work());
+        self.work_from(event, hold);
+    }
+
+    /// Handles events, from this one on; a task does what is left once one has to wait.
+    fn work_from(self: &Arc<Self>, mut event: Event, mut hold: Hold) {
+        let hub = self.talk.hub();
+        let _busy = Busy::begin(hub.clone());
+        loop {
+            if let Some(rest) = hub.events().event(hub, self.clone(), event) {
+                let socket = self.clone();
+                return run(hub, async move {
+                    rest.await;
+                    drop(hold);
+                    socket.work().await;
+                });
+            }
+            drop(hold);
+            (event, hold) = match self.next_work() {
+                Work::Event(event, hold) => (event, hold),
+                Work::End(reason) => return run(hub, self.clone().leave(reason)),
+                Work::Rest => return,
+            };
+        }
     }
 
     /// Ends the socket: it is in no room any more at once, and its disconnect rule runs after its
@@ -196,18 +218,23 @@ impl Socket {
             let work = self.next_work();
             match work {
                 Work::Event(event, hold) => {
-                    hub.events().event(&hub, self.clone(), event).await;
+                    if let Some(rest) = hub.events().event(&hub, self.clone(), event) {
+                        rest.await;
+                    }
                     drop(hold);
                 }
-                Work::End(reason) => {
-                    let _hold = self.hold_back();
-                    hub.events().disconnect(&hub, self.clone(), reason).await;
-                    self.trail.iter().for_each(|trail| lock(trail).finish());
-                    return;
-                }
+                Work::End(reason) => return self.leave(reason).await,
                 Work::Rest => return,
             }
         }
+    }
+
+    /// Tells the rules of its end.
+    async fn leave(self: Arc<Self>, reason: Reason) {
+        let hub = self.talk.hub().clone();
+        let _hold = self.hold_back();
+        hub.events().disconnect(&hub, self.clone(), reason).await;
+        self.trail.iter().for_each(|trail| lock(trail).finish());
     }
 
     fn next_work(&self) -> Work {
@@ -230,6 +257,13 @@ impl Socket {
 /// Counts as work of the hub until it is dropped, however the work ended.
 struct Busy(Arc<Hub>);
 
+impl Busy {
+    fn begin(hub: Arc<Hub>) -> Busy {
+        hub.begin_work();
+        Busy(hub)
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.end_work();
@@ -238,8 +272,7 @@ impl Drop for Busy {
 
 /// Runs a socket's work in a task.
 pub(super) fn spawn(hub: &Arc<Hub>, work: impl Future<Output = ()> + Send + 'static) {
-    hub.begin_work();
-    let busy = Busy(hub.clone());
+    let busy = Busy::begin(hub.clone());
     tokio::spawn(async move {
         let _busy = busy;
         work.await;
@@ -249,8 +282,7 @@ pub(super) fn spawn(hub: &Arc<Hub>, work: impl Future<Output = ()> + Send + 'sta
 /// Runs a socket's work at once as far as it goes, and the rest of it in a task. Most events are
 /// handled without waiting for anything and cost no task.
 fn run(hub: &Arc<Hub>, work: impl Future<Output = ()> + Send + 'static) {
-    hub.begin_work();
-    let busy = Busy(hub.clone());
+    let busy = Busy::begin(hub.clone());
     let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
         let _busy = busy;
         work.await;

@@ -16,7 +16,7 @@ fn frames(texts: &[&'static str]) -> Frames {
 fn what_was_taken_in_part_goes_on_where_it_stopped() {
     for step in 1..10 {
         let mut frames = frames(&["one", "", "three", "4"]);
-        let mut taken = Vec::new();
+        let mut taken: Vec<u8> = Vec::new();
         while !frames.is_empty() {
             frames
                 .write_with(|slices| {
@@ -54,7 +54,7 @@ async fn reads_and_writes_share_a_socket() {
     let outlet = Outlet::plain(listener.accept().await.unwrap().0, Box::new(()));
     let tcp = outlet.tcp().unwrap();
     let mut space = [0; 8];
-    let mut read = async |space: &mut [u8; 8]| {
+    let read = async |space: &mut [u8; 8]| {
         std::future::poll_fn(|cx| Outlet::poll_read(tcp, cx, space)).await.unwrap()
     };
     std::io::Write::write_all(&mut peer, b"more than eight").unwrap();
