@@ -123,9 +123,12 @@ fn hand_over<H: Handler>(
         return Ok(());
     }
     prepare(&stream)?;
-    let stream = stream.into_std()?;
-    let Some(worker) = workers.next() else { return Ok(()) };
     let shared = Arc::clone(shared);
+    let Some(worker) = workers.next() else {
+        tokio::spawn(connection::serve(stream, peer, shared, terms, open));
+        return Ok(());
+    };
+    let stream = stream.into_std()?;
     worker.spawn(async move {
         if let Ok(stream) = TcpStream::from_std(stream) {
             connection::serve(stream, peer, shared, terms, open).await;

@@ -98,4 +98,6 @@ fn workers_take_turns_and_end() {
     };
     assert_eq!([name(&workers), name(&workers), name(&workers)], ["worker-0", "worker-1", "worker-0"]);
     workers.stop();
+    let alone = Workers::start(std::num::NonZero::new(1)).unwrap();
+    assert!(alone.next().is_none(), "the accepting thread serves");
 }

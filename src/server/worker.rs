@@ -9,7 +9,8 @@ use std::thread::{self, JoinHandle, available_parallelism};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// Worker threads. Dropping it ends them, and with them whatever they still serve.
+/// Worker threads. Dropping it ends them, and with them whatever they still serve. One that would be alone
+/// is no thread of its own: whoever accepts connections serves them, and hands over none.
 #[derive(Debug)]
 pub struct Workers {
     workers: Vec<Worker>,
@@ -27,11 +28,11 @@ impl Workers {
     /// Starts `count` of them, or one for each core that the process may use.
     pub fn start(count: Option<NonZero<usize>>) -> io::Result<Workers> {
         let count = count.or_else(|| available_parallelism().ok()).map_or(1, NonZero::get);
-        let workers = (0..count).map(Worker::start).collect::<io::Result<_>>()?;
+        let workers = (0..count).filter(|_| count > 1).map(Worker::start).collect::<io::Result<_>>()?;
         Ok(Workers { workers, next: AtomicUsize::new(0) })
     }
 
-    /// The next runtime, in turn.
+    /// The next runtime, in turn; none where the accepting one is the only one.
     pub fn next(&self) -> Option<&Handle> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         self.workers.get(turn.checked_rem(self.workers.len())?).map(|worker| &worker.runtime)
