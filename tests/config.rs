@@ -101,6 +101,22 @@ fn the_example_compiles_with_and_without_its_optional_lines() {
 }
 
 #[test]
+fn the_configs_of_the_guides_compile() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides");
+    let mut configs = 0;
+    for guide in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let text = std::fs::read_to_string(&guide).unwrap();
+        for block in text.split("```yaml\n").skip(1) {
+            let (config, _) = block.split_once("```\n").unwrap();
+            let judged = app::judge(config, "config.yaml", &variable);
+            assert_eq!(judged.err().map(|report| report.to_string()), None, "{guide:?}");
+            configs += 1;
+        }
+    }
+    assert!(configs >= 1, "only {configs} configs found");
+}
+
+#[test]
 fn valid_configs_load() {
     let cases = cases("valid");
     assert!(cases.len() >= 5, "only {} cases found", cases.len());

@@ -1,6 +1,7 @@
 //! What Socket.IO costs: CPU of the server for each delivery, event and set-up, and memory of idle
 //! connections, beside Node's socket.io and socketioxide. `benches/README.md` tells how to run it.
 
+mod backend;
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::backend;
 use crate::common::server::{self, Server};
 
 /// One of the servers.
@@ -31,7 +32,7 @@ pub(crate) const PINNED: Place = Place { cores: "0", workers: 1 };
 
 /// The handlers, as rules.
 const RULES: &str = r#"
-upstream: http://127.0.0.1:9
+upstream: ${UPSTREAM}
 listen: 127.0.0.1:0
 admin: {listen: 127.0.0.1:0}
 log: {access: false, level: warn}
@@ -40,6 +41,7 @@ socketio:
     join: {join: "{{ data }}", ack: true}
     broadcast: {emit: {event: msg, to: "{{ data.room }}", data: "{{ data }}"}}
     echo: {ack: "{{ data }}"}
+    post: {request: "POST /rooms/{{ data.room }}/messages"}
 "#;
 
 impl Peer {
@@ -67,11 +69,12 @@ pub(crate) fn start(peer: Peer, place: Place) -> io::Result<Server> {
     let files = tempfile::tempdir()?;
     let config = files.path().join("frontroom.yaml");
     std::fs::write(&config, RULES)?;
-    let command = match peer {
+    let mut command = match peer {
         Peer::Frontroom => server::frontroom(place.cores, place.workers, &config),
         Peer::Node => server::node(place.cores, "server.js"),
         Peer::Socketioxide => server::this(place.cores, SOCKETIOXIDE)?,
         Peer::Floor => server::this(place.cores, FLOOR)?,
     };
+    command.env("UPSTREAM", backend::url()?);
     Server::start(command, files, None)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{AT_ONCE, Bench, Failure, Figure, Progress, connect, lost};
 use crate::generator::{Generator, Heard, Transport};
 
-const CLIENTS: usize = 100;
+pub(super) const CLIENTS: usize = 100;
 const COUNT: u64 = 60_000;
 const PAD: &str = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut \
                    labore et dolore magna aliqua. Ut enim ad minim veniam, quis nostrud";
@@ -15,20 +15,27 @@ pub(super) fn run(bench: &Bench, row: &'static str) -> Result<Vec<Figure>, Failu
     let mut generator = bench.generator()?;
     let clients = connect(&mut generator, Transport::Websocket, CLIENTS, AT_ONCE)?;
     let mut next = vec![0; clients.len()];
-    echo(&mut generator, &mut next, COUNT / 10)?;
+    exchange(&mut generator, "echo", &mut next, COUNT / 10)?;
     let watch = bench.watch()?;
-    echo(&mut generator, &mut next, COUNT)?;
+    exchange(&mut generator, "echo", &mut next, COUNT)?;
     Ok(vec![bench.figure(row, watch.end()?, COUNT, "")])
 }
 
-fn send(generator: &mut Generator, client: usize, id: u64) -> Result<(), Failure> {
-    Ok(generator.send(client, &format!(r#"42{id}["echo",{{"n":{id},"pad":"{PAD}"}}]"#))?)
+/// Sends an event that wants an ack.
+pub(super) fn send(generator: &mut Generator, event: &str, client: usize, id: u64) -> Result<(), Failure> {
+    Ok(generator.send(client, &format!(r#"42{id}["{event}",{{"room":7,"n":{id},"pad":"{PAD}"}}]"#))?)
 }
 
-fn echo(generator: &mut Generator, next: &mut [u64], count: u64) -> Result<(), Failure> {
+/// Sends so many events, each client the next one when the one before is acked; `next` are their ids.
+pub(super) fn exchange(
+    generator: &mut Generator,
+    event: &str,
+    next: &mut [u64],
+    count: u64,
+) -> Result<(), Failure> {
     let (mut heard, mut progress) = (Vec::new(), Progress::new());
     for (client, id) in next.iter().enumerate() {
-        send(generator, client, *id)?;
+        send(generator, event, client, *id)?;
     }
     let (mut sent, mut done) = (next.len() as u64, 0);
     while done < count {
@@ -42,7 +49,7 @@ fn echo(generator: &mut Generator, next: &mut [u64], count: u64) -> Result<(), F
             }
             done += 1;
             if sent < count {
-                send(generator, *client, *id)?;
+                send(generator, event, *client, *id)?;
                 sent += 1;
             }
         }

@@ -3,6 +3,7 @@
 mod echo;
 mod fanout;
 mod memory;
+mod rule;
 mod setup;
 
 use std::io;
@@ -62,6 +63,10 @@ const PEERS: &[(&str, Peer, Place)] = &[
     ("socketioxide", Peer::Socketioxide, PINNED),
 ];
 
+/// Whose handlers ask a REST API.
+const ASKING: &[(&str, Peer, Place)] =
+    &[("frontroom", Peer::Frontroom, PINNED), ("node", Peer::Node, PINNED)];
+
 /// The floor knows events on WebSockets and nothing else.
 const WITH_FLOOR: &[(&str, Peer, Place)] = &[
     ("frontroom", Peer::Frontroom, PINNED),
@@ -82,6 +87,7 @@ pub(crate) const ALL: &[Case] = &[
     events("crowd", |bench| fanout::crowd(bench, "fan-out 1 x 600, w 300")),
     events("rooms", |bench| fanout::rooms(bench, "fan-out 500 x 10, w 16")),
     events("echo", |bench| echo::run(bench, "event with ack, 100 clients")),
+    Case { columns: ASKING, ..case("rule", rule::run) },
     case("setup", |bench| setup::run(bench, setup::WEBSOCKET)),
     case("upgrade", |bench| setup::run(bench, setup::UPGRADE)),
     case("polling", |bench| fanout::polling(bench, "polling fan-out 1 x 500, w 1")),
