@@ -1,13 +1,10 @@
 //! Who asks, and the request's id, which goes upstream, to the client, into the log and into the handshake.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
-use uuid::Uuid;
 
 use crate::cors::SiteInfo;
 use crate::engineio::Caller;
-use crate::headers::{Forwarded, TrustedProxies};
+use crate::headers::{Forwarded, TrustedProxies, new_id};
 use crate::server::Peer;
 
 /// `X-Request-Id`.
@@ -68,26 +65,16 @@ fn given_id(headers: &HeaderMap) -> Option<&HeaderValue> {
     valid.then_some(first)
 }
 
-/// A new UUID of version 7. The 12 bits behind the milliseconds hold the next finer part of the time
-/// (RFC 9562 6.2, method 3); the rest comes from this thread's generator, without a system call.
-fn new_id() -> HeaderValue {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let fraction = u128::from(since.subsec_nanos() % 1_000_000) * 4096 / 1_000_000;
-    let random = u128::from(rand::random::<u64>());
-    let bits = (since.as_millis() << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | (random >> 2);
-    let mut text = Uuid::encode_buffer();
-    let text = Uuid::from_u128(bits).hyphenated().encode_lower(&mut text);
-    // Hexadecimal digits and hyphens are a valid value.
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("none"))
-}
-
 fn is_token(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
     use http::HeaderValue;
+    use uuid::Uuid;
 
     use super::*;
 

@@ -3,6 +3,7 @@
 mod cookie;
 mod forwarded;
 mod hop;
+mod id;
 mod network;
 mod said;
 mod trusted;
@@ -13,6 +14,7 @@ mod tests;
 pub use cookie::{cookie, joined_cookies};
 pub use forwarded::{Forwarded, is_forwarding};
 pub use hop::{Intent, has_token, is_chunked, is_hop_by_hop, remove_hop_by_hop, tokens};
+pub use id::new_id;
 pub use network::network;
 pub use said::Said;
 pub use trusted::TrustedProxies;

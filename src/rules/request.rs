@@ -9,6 +9,7 @@ use http::{HeaderMap, Method};
 
 use crate::config::file;
 use crate::engineio::Handshake;
+use crate::headers::new_id;
 use crate::json::Json;
 use crate::upstream::{Upstream, Upstreams};
 
@@ -40,6 +41,8 @@ const FORBIDDEN: &[&str] = &[
 pub(crate) const X_SOCKET_ID: HeaderName = HeaderName::from_static("x-socket-id");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Room for what requests carry; a map that grows is filled anew.
+const MOST_HEADERS: usize = 24;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The REST request of a rule, with templates.
@@ -168,18 +171,16 @@ pub(crate) fn carried(
     socket: &str,
     token: Option<&str>,
     cookies: bool,
-    id: &str,
+    id: HeaderValue,
 ) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let mut set = |name: HeaderName, value: &str| {
+    let mut headers = HeaderMap::with_capacity(MOST_HEADERS);
+    for (name, value) in [(header::HOST, &*handshake.forwarded.host), (X_SOCKET_ID, socket)] {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }
-    };
-    set(header::HOST, &handshake.forwarded.host);
-    set(X_REQUEST_ID, &uuid::Uuid::now_v7().to_string());
-    set(X_SOCKET_ID, socket);
-    set(IDEMPOTENCY_KEY, id);
+    }
+    headers.insert(X_REQUEST_ID, new_id());
+    headers.insert(IDEMPOTENCY_KEY, id);
     headers.insert(header::ACCEPT, JSON);
     if let Some(agent) = handshake.headers.get(header::USER_AGENT) {
         headers.insert(header::USER_AGENT, agent.clone());

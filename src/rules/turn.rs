@@ -7,9 +7,9 @@ use http::header::HeaderValue;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 use crate::headers::Said;
+use crate::headers::new_id;
 use crate::json::Json;
 use crate::socketio::{Answer, Asking, Command, Hub, Socket};
 use crate::telemetry::metrics;
@@ -148,7 +148,7 @@ impl Turn {
     }
 
     async fn request(&self, prepared: Prepared, hands: &mut Hands) -> Result<(Reply, Done), Failure> {
-        let headers = self.headers(&Uuid::now_v7().to_string());
+        let headers = self.headers(new_id());
         let way = self.rules.client.way(&prepared, &self.socket().handshake().forwarded.host)?;
         let mut exchange = self.rules.client.send(prepared, way, headers).await?;
         let heard = self.heed(exchange.said(), hands);
@@ -157,7 +157,7 @@ impl Turn {
     }
 
     /// What every request of this socket carries.
-    fn headers(&self, id: &str) -> HeaderMap {
+    fn headers(&self, id: HeaderValue) -> HeaderMap {
         let (socket, credentials) = (self.socket(), &self.rules.credentials);
         let (handshake, grant) = (socket.handshake(), grants::held(credentials, socket));
         let mut headers = carried(handshake, socket.id(), grant.token(), credentials.cookies(), id);
@@ -188,11 +188,11 @@ impl Turn {
         hands: &mut Hands,
     ) -> Result<(Reply, Done), Failure> {
         let (socket, hooks) = (self.socket(), &self.rules.hooks);
-        let id = Uuid::now_v7().to_string();
+        let id = new_id();
         let body = {
             let rooms = socket.rooms();
             let state = socket.state().clone();
-            hook::envelope(told, &id, &Facts::new(socket, &rooms), &state)
+            hook::envelope(told, id.to_str().unwrap_or_default(), &Facts::new(socket, &rooms), &state)
         };
         let prepared = Prepared {
             method: Method::POST,
@@ -203,7 +203,7 @@ impl Turn {
             timeout: Some(hooks.timeout),
         };
         let way = self.rules.client.way(&prepared, &socket.handshake().forwarded.host)?;
-        let mut headers = self.headers(&id);
+        let mut headers = self.headers(id);
         let signature = hooks.signature("POST", way.target.as_str(), body.bytes());
         if let Some(signature) = signature.and_then(|text| HeaderValue::try_from(text).ok()) {
             headers.insert(hook::SIGNATURE, signature);

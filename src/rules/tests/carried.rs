@@ -1,8 +1,10 @@
+use http::HeaderValue;
+
 use super::*;
 
 #[test]
 fn a_request_carries_the_sockets_identity() {
-    let headers = carried(&handshake(), "sock", Some("tok"), true, "key");
+    let headers = carried(&handshake(), "sock", Some("tok"), true, HeaderValue::from_static("key"));
     for (name, value) in [
         ("host", "app.example:4000"),
         ("authorization", "Bearer tok"),
@@ -17,6 +19,6 @@ fn a_request_carries_the_sockets_identity() {
     assert!(headers["authorization"].is_sensitive());
     assert_eq!(headers["x-request-id"].len(), 36);
     assert!(!headers.contains_key("x-a"));
-    let without = carried(&handshake(), "sock", None, false, "key");
+    let without = carried(&handshake(), "sock", None, false, HeaderValue::from_static("key"));
     assert!(!without.contains_key("authorization") && !without.contains_key("cookie"));
 }

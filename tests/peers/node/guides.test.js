@@ -1,12 +1,16 @@
-// The chat of docs/guides/chat.md: its config as it stands, before a REST API, and the page of the guide.
+// What docs/guides says, done: the chat's config as it stands before a REST API, and the notifications of every
+// language that is at hand.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { chatBackend } from '../support/backend.js';
 import { Clients, ask, rest } from '../support/clients.js';
 import { startSite } from '../support/gateway.js';
-import { next } from '../support/wait.js';
+import { next, within } from '../support/wait.js';
 
 /** The code blocks of a guide in one language. */
 function blocks(guide, language) {
@@ -50,4 +54,68 @@ test("the chat's guide does what it says", async (t) => {
   });
   assert.equal(preflight.headers.get('access-control-allow-origin'), env.CLIENT_URL);
   assert.equal(preflight.headers.get('access-control-allow-credentials'), 'true');
+});
+
+/** The URL of the admin listener, whose line comes after the first. */
+function adminOf(gateway) {
+  const line = new Promise((resolve) => {
+    const look = () => {
+      const found = /admin on (http:\S+)/.exec(gateway.output);
+      if (found) resolve(found[1]);
+      else setTimeout(look, 10);
+    };
+    look();
+  });
+  return within(line, 'the admin listener');
+}
+
+/** How a snippet is run: its block's language, its file, the command before that file, and whether every machine has it. */
+const LANGUAGES = [
+  { language: 'sh', file: 'notify.sh', command: ['sh'], always: true },
+  { language: 'python', file: 'notify.py', command: ['python3'], always: true },
+  { language: 'js', file: 'notify.mjs', command: [process.execPath], always: true },
+  { language: 'php', file: 'notify.php', command: ['php'] },
+  { language: 'java', file: 'Notify.java', command: ['java'] },
+  { language: 'go', file: 'notify.go', command: ['go', 'run'] },
+];
+
+test('notifications reach all sockets of a user, from every language', async (t) => {
+  const [config] = blocks('notifications', 'yaml');
+  const own = config.replace('127.0.0.1:4001', '127.0.0.1:0');
+  const backend = chatBackend();
+  await backend.listen();
+  backend.listen = async () => backend;
+  const env = { API_URL: backend.url, ADMIN_TOKEN: 'let-me-in' };
+  const site = await startSite(backend, { config: `listen: 127.0.0.1:0\n${own}`, env });
+  t.after(() => site.stop());
+  const admin = await adminOf(site.gateway);
+  const clients = new Clients(t, 'websocket');
+  const page = (user) => clients.open(site.url, { auth: { token: `token-${user}` } });
+  const [first, second, other] = [await page('42'), await page('42'), await page('43')];
+  other.on('notification', () => assert.fail('another user hears it'));
+
+  const folder = mkdtempSync(join(tmpdir(), 'frontroom-guide-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const { language, file, command, always } of LANGUAGES) {
+    const snippet = blocks('notifications', language).find((code) => code.includes('/v1/emit'));
+    assert.ok(snippet, `${language} is in the guide`);
+    const there = spawnSync(command[0], [], { stdio: 'ignore', input: '' }).error === undefined;
+    assert.ok(there || !always, `${command[0]} is missing`);
+    if (!there) {
+      t.diagnostic(`${language}: not run, as there is no ${command[0]}`);
+      continue;
+    }
+    writeFileSync(join(folder, file), snippet);
+    const heard = [first, second].map((socket) => next(socket, 'notification', `${language}'s notification`));
+    const run = spawn(command[0], [...command.slice(1), file], {
+      cwd: folder,
+      env: { ...process.env, FRONTROOM: admin, ADMIN_TOKEN: env.ADMIN_TOKEN },
+    });
+    let output = '';
+    for (const stream of [run.stdout, run.stderr]) stream.setEncoding('utf8').on('data', (chunk) => (output += chunk));
+    const [code] = await next(run, 'close', `the end of ${language}`);
+    assert.equal(code, 0, `${language}: ${output}`);
+    assert.match(output, /\b2\b/, `${language} tells the sockets: ${output}`);
+    for (const event of heard) assert.deepEqual(await event, [{ text: 'Your book has been shipped' }], language);
+  }
 });
