@@ -211,6 +211,7 @@ impl House {
         let engine = Arc::new(Engine::new(compiled.engine, Arc::new(Door(hub.clone())), gateway::unwrap));
         let readiness = Readiness::default();
         compiled.credentials.start();
+        compiled.emitters.start(&hub);
         let end = Arc::new(End::new(compiled.ending, readiness.clone(), engine.clone(), hub.clone()));
         let drain = Arc::new(Handle(end.clone()));
         House {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admin::Settings;
+use crate::cluster::Emitters;
 use crate::config::{self, Problem, Problems, Report, defaults, file};
 use crate::credentials::Credentials;
 use crate::engineio::Options;
@@ -21,6 +22,7 @@ pub(super) struct Compiled {
     /// Whether the file says where the admin listener is. If not, a port in use is not fatal.
     pub(super) admin_written: bool,
     pub(super) logs: Logs,
+    pub(super) emitters: Emitters,
     pub(super) engine: Options,
     pub(super) limits: Limits,
     pub(super) recovery: Recovery,
@@ -58,6 +60,7 @@ impl Fixed {
             ("listen", format!("{addresses:?}")),
             ("admin.listen", format!("{admin:?}")),
             ("log.format", format!("{:?}", file.log.format)),
+            ("emitters", format!("{:?}", file.emitters)),
         ])
     }
 
@@ -81,6 +84,7 @@ impl Compiled {
             admin: Settings::build(file.admin.as_ref(), problems),
             admin_written: file.admin.as_ref().is_some_and(|admin| admin.listen.is_some()),
             logs: Logs::build(&file.log, problems),
+            emitters: Emitters::build(&file.emitters, problems),
             engine: Options::build(&file.socketio, problems),
             limits: Limits::build(&file.socketio, problems),
             recovery: Recovery::build(&file.socketio, problems),

@@ -111,7 +111,7 @@ fn escaped(text: &str, depth: usize) -> Result<Change, Invalid> {
 }
 
 /// The arguments of a packet without attachments, in the vocabulary of rules.
-pub(super) fn escape(mut args: Vec<Json>) -> Result<Vec<Json>, Invalid> {
+pub(crate) fn escape(mut args: Vec<Json>) -> Result<Vec<Json>, Invalid> {
     for arg in args.iter_mut().filter(|arg| is_suspicious(arg.as_str())) {
         *arg = Json::from_written(rewrite(arg.as_str(), 0, &mut escaped)?);
     }
@@ -145,7 +145,7 @@ fn placeholder(text: &str) -> Result<Option<(usize, usize)>, Invalid> {
 }
 
 /// The arguments of a packet with attachments, each in the place of its placeholder.
-pub(super) fn attach(mut args: Vec<Json>, attachments: &[Bytes]) -> Result<Vec<Json>, Invalid> {
+pub(crate) fn attach(mut args: Vec<Json>, attachments: &[Bytes]) -> Result<Vec<Json>, Invalid> {
     for arg in &mut args {
         let text = rewrite(arg.as_str(), 0, &mut |text, depth| {
             let Some((num, length)) = placeholder(text)? else { return escaped(text, depth) };

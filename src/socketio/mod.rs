@@ -20,6 +20,7 @@ mod socket;
 mod sockets;
 
 pub use ask::{Answer, Asking};
+pub(crate) use binary::{attach, escape};
 pub use command::{Command, Outgoing, Target};
 pub use events::{Acknowledge, Captures, Event, EventName, Events, Refusal};
 pub use hub::{Door, Hub};

@@ -29,7 +29,7 @@ pub(super) enum Content {
 
 /// What is not a packet, or not one that a client may send.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Invalid;
+pub(crate) struct Invalid;
 
 /// Names that mean something to Socket.IO itself (socket.io-parser `RESERVED_EVENTS`).
 const RESERVED: [&str; 6] =

@@ -114,6 +114,12 @@ metrics! {
     /// Times that changed certificate files were read again, by result: ok or failed.
     pub fn certificate_reload[result]() = counter("frontroom_certificate_reloads_total").increment(1);
 
+    /// Messages of other programs over Redis, by result: ok, ignored (meant for others) or unreadable.
+    pub fn emitter_message[result]() = counter("frontroom_emitter_messages_total").increment(1);
+
+    /// Times the connection to an emitter's Redis ended: what was published until it is back was missed.
+    pub fn emitter_connection_lost[]() = counter("frontroom_emitter_connections_lost_total").increment(1);
+
     /// CORS preflights answered, by result: allowed or denied.
     pub fn preflight[result]() = counter("frontroom_preflights_total").increment(1);
 

@@ -12,6 +12,7 @@ use super::value::OneOrMany;
 mod admin;
 mod cors;
 mod credentials;
+mod emitters;
 mod hooks;
 mod limits;
 mod listen;
@@ -27,6 +28,7 @@ mod upstream;
 pub use admin::Admin;
 pub use cors::{AllowOrigin, Cors, WebsocketOrigin};
 pub use credentials::{Credentials, Jwt, OnExpiry, Require};
+pub use emitters::{Emitter, EmitterFormat};
 pub use hooks::Hooks;
 pub use limits::Limits;
 pub use listen::{Certificate, Listen, ListenTls, MinVersion};
@@ -70,6 +72,9 @@ pub struct File {
     pub taps: Vec<Tap>,
     /// Signing and timeout of hook requests.
     pub hooks: Hooks,
+    /// Who else may publish events over Redis.
+    #[schemars(with = "OneOrMany<Emitter>")]
+    pub emitters: Vec<Emitter>,
     /// The admin listener.
     pub admin: Option<Admin>,
     /// Bounds on clients.

@@ -310,7 +310,7 @@ fn nobody_is_left_out_where_except_is_undefined() {
     let (template, _) =
         compile("['{{ data.a }}', '{{ data.b }}', 'x{{ data.a }}', '{{ data.c }}', '{{ data.d }}']");
     let rooms = template.rooms_left_out(&scope(r#"{"b":"r","c":null,"d":""}"#, &[])).unwrap();
-    assert_eq!(rooms, ["r".into()]);
+    assert_eq!(rooms, [Arc::<str>::from("r")]);
     let (template, _) = compile("'{{ data.o }}'");
     assert!(template.rooms_left_out(&scope(r#"{"o":{}}"#, &[])).is_err());
 }

@@ -10,7 +10,7 @@ fn actions_of_the_contract_are_read() {
     ))
     .unwrap();
     assert_eq!(Value::Object(actions.state).to_string(), r#"{"a":1.0}"#);
-    assert_eq!(actions.join, ["b".into(), "7".into()]);
+    assert_eq!(actions.join, ["b", "7"].map(Arc::<str>::from));
     assert_eq!(actions.ack.unwrap()[1].as_str(), "2e0");
     assert!(actions.disconnect);
     let [first, second] = actions.emit.try_into().unwrap();

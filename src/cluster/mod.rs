@@ -1,0 +1,5 @@
+//! Redis: who else publishes events over it.
+
+mod emitters;
+
+pub use emitters::Emitters;
