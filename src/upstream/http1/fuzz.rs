@@ -30,7 +30,7 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Option<Read> {
     for piece in pieces {
         unread = [unread.as_ref(), piece].concat().into();
         while read.framing.is_none() && !unread.is_empty() {
-            let Some(mut head) = head::read(&mut unread).ok()? else { break };
+            let Some(mut head) = head::read(&mut unread, &mut HeaderMap::new()).ok()? else { break };
             if head.parts.status.is_informational() && head.parts.status != StatusCode::SWITCHING_PROTOCOLS {
                 continue;
             }
