@@ -22,6 +22,7 @@ use crate::rules::Rulebook;
 use crate::server::{self, Crowd, Handler, Listener, Peer, Terms, Workers};
 use crate::socketio::{Door, Hub};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::trace::Exporting;
 use crate::types;
 pub use crate::types::Format;
 
@@ -149,6 +150,8 @@ fn serve(
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start the runtime: {error}")),
     };
+    // The spans' batches are sent by a worker, since this runtime ends before the last of them.
+    let exporting = workers.next().and_then(|worker| compiled.traces.start(worker));
     let code = runtime.block_on(async {
         let signals = match Signals::listen() {
             Ok(signals) => signals,
@@ -170,6 +173,7 @@ fn serve(
             .live(listeners, admin, &workers, source.map(Arc::new), signals)
             .await
     });
+    exporting.into_iter().for_each(Exporting::end);
     workers.stop();
     code
 }

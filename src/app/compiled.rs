@@ -13,6 +13,7 @@ use crate::rules::Rules;
 use crate::server::Terms;
 use crate::socketio::{Limits, Recovery};
 use crate::telemetry::logs::Logs;
+use crate::telemetry::trace::Traces;
 
 /// A whole config, compiled by the same builders for `check`, start and reload.
 pub(super) struct Compiled {
@@ -23,6 +24,7 @@ pub(super) struct Compiled {
     pub(super) admin_written: bool,
     pub(super) logs: Logs,
     pub(super) emitters: Emitters,
+    pub(super) traces: Traces,
     pub(super) engine: Options,
     pub(super) limits: Limits,
     pub(super) recovery: Recovery,
@@ -61,6 +63,7 @@ impl Fixed {
             ("admin.listen", format!("{admin:?}")),
             ("log.format", format!("{:?}", file.log.format)),
             ("emitters", format!("{:?}", file.emitters)),
+            ("tracing", format!("{:?}", file.tracing)),
         ])
     }
 
@@ -85,6 +88,7 @@ impl Compiled {
             admin_written: file.admin.as_ref().is_some_and(|admin| admin.listen.is_some()),
             logs: Logs::build(&file.log, problems),
             emitters: Emitters::build(&file.emitters, problems),
+            traces: Traces::build(&file.tracing, problems),
             engine: Options::build(&file.socketio, problems),
             limits: Limits::build(&file.socketio, problems),
             recovery: Recovery::build(&file.socketio, problems),

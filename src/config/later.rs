@@ -3,7 +3,7 @@
 use super::node::{Kind, Node};
 
 /// Section and key. A row goes when its key begins to work.
-const KEYS: &[(&str, &str)] = &[("File", "cluster"), ("File", "tracing")];
+const KEYS: &[(&str, &str)] = &[("File", "cluster")];
 
 /// What is said of all of them.
 pub(super) const WRONG: &str = "not supported yet in this version";

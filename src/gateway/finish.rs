@@ -11,6 +11,7 @@ use crate::body::Body;
 use crate::cors::Decision;
 use crate::fault::Fault;
 use crate::proxy::is_grpc;
+use crate::telemetry::trace::Span;
 use crate::telemetry::{Access, metrics};
 
 /// A client that left before its answer (nginx's word for it).
@@ -55,13 +56,20 @@ impl<'a> Finish<'a> {
     }
 
     /// Turns whatever was answered into what leaves.
-    pub(super) fn end(mut self, answer: Result<Response<Body>, Fault>, cors: &Decision) -> Response<Body> {
+    pub(super) fn end(
+        mut self,
+        answer: Result<Response<Body>, Fault>,
+        cors: &Decision,
+        span: &Span,
+    ) -> Response<Body> {
         let mut response = answer.unwrap_or_else(|fault| match self.grpc.take() {
             Some(kind) => fault.into_grpc(kind),
             None => fault.into_response(self.who.request_id()),
         });
         cors.apply(response.headers_mut());
         response.headers_mut().insert(REQUEST_ID, self.who.request_id.clone());
+        span.route(self.route);
+        span.status(response.status().as_u16());
         self.report(response.status(), response.body().size_hint().exact());
         response
     }

@@ -28,6 +28,7 @@ use crate::rules::tap::Watch;
 use crate::server::{Handler, Peer};
 use crate::socketio::Hub;
 use crate::telemetry::metrics;
+use crate::telemetry::trace::Span;
 use crate::upstream::Upstream;
 
 use finish::Finish;
@@ -53,12 +54,15 @@ impl Handler for Gateway {
         let who = Identity::of(&request, peer, snapshot.trusted());
         let cors = snapshot.cors().decide(request.method(), request.headers(), &who.site());
         let mut finish = Finish::begin(&request, &who, started, snapshot.logs_access());
+        let span = Span::request(&request);
         let answer = match (peer.refused, sound) {
             (Some(refused), _) => Err(refused.into()),
             (None, Err(fault)) => Err(fault),
-            (None, Ok(())) => self.answer(&snapshot, &mut request, &who, &cors, &mut finish).await,
+            (None, Ok(())) => {
+                span.within(self.answer(&snapshot, &mut request, &who, &cors, &mut finish)).await
+            }
         };
-        finish.end(answer, &cors)
+        finish.end(answer, &cors, &span)
     }
 }
 

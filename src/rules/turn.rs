@@ -13,6 +13,7 @@ use crate::headers::new_id;
 use crate::json::Json;
 use crate::socketio::{Answer, Asking, Command, Hub, Socket};
 use crate::telemetry::metrics;
+use crate::telemetry::trace::Span;
 
 use super::Rules;
 use super::actions::{Actions, Doer, Here};
@@ -93,8 +94,26 @@ impl Turn {
         &self.context.socket
     }
 
-    /// Runs a rule, in the contract's order. The first failure ends it.
+    /// Runs a rule, within a span of its own.
     pub(crate) async fn run(&self, rule: &Rule, hands: &mut Hands) -> Result<Done, Failure> {
+        let span = self.span(rule);
+        span.outcome(span.within(self.perform(rule, hands)).await, |failure| &failure.code)
+    }
+
+    /// The same for a rule that asks nobody.
+    pub(crate) fn run_alone(&self, rule: &Rule, hands: &mut Hands) -> Result<Done, Failure> {
+        let span = self.span(rule);
+        let done = self.check(rule).and_then(|()| self.finish(rule, Done::default(), hands));
+        span.outcome(done, |failure| &failure.code)
+    }
+
+    fn span(&self, rule: &Rule) -> Span {
+        let socket = self.socket();
+        Span::event(socket.namespace(), &rule.label, &socket.handshake().headers)
+    }
+
+    /// Does what a rule says, in the contract's order. The first failure ends it.
+    async fn perform(&self, rule: &Rule, hands: &mut Hands) -> Result<Done, Failure> {
         self.check(rule)?;
         let said = match &rule.call {
             Some(Call::Request(request)) => {
@@ -106,12 +125,6 @@ impl Turn {
             None => Done::default(),
         };
         self.finish(rule, said, hands)
-    }
-
-    /// The same for a rule that asks nobody.
-    pub(crate) fn run_alone(&self, rule: &Rule, hands: &mut Hands) -> Result<Done, Failure> {
-        self.check(rule)?;
-        self.finish(rule, Done::default(), hands)
     }
 
     fn scope(&self) -> Arc<dyn Scope> {

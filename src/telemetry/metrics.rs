@@ -120,6 +120,9 @@ metrics! {
     /// Times the connection to an emitter's Redis ended: what was published until it is back was missed.
     pub fn emitter_connection_lost[]() = counter("frontroom_emitter_connections_lost_total").increment(1);
 
+    /// Batches of spans sent to the collector, by result: ok or failed.
+    pub fn trace_export[result]() = counter("frontroom_trace_exports_total").increment(1);
+
     /// CORS preflights answered, by result: allowed or denied.
     pub fn preflight[result]() = counter("frontroom_preflights_total").increment(1);
 

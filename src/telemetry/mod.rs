@@ -1,9 +1,11 @@
-//! What the outside sees of a running gateway: metrics and logs.
+//! What the outside sees of a running gateway: metrics, logs and traces.
 
 mod access;
 mod escape;
 mod kept;
 pub mod logs;
 pub mod metrics;
+mod otlp;
+pub mod trace;
 
 pub use access::Access;

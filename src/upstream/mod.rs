@@ -39,6 +39,7 @@ use http::{Request, Response};
 
 use crate::body::Body;
 use crate::telemetry::metrics;
+use crate::telemetry::trace::Span;
 use budget::Budget;
 use build::Origin;
 use exchange::{Failed, Terms, Why};
@@ -144,15 +145,20 @@ impl Upstream {
 
     async fn deliver(
         &self,
-        request: Request<Body>,
+        mut request: Request<Body>,
         response_timeout: Option<Duration>,
         repeatable: bool,
     ) -> Result<Response<Body>, Error> {
+        let span = Span::upstream(&self.name, &mut request);
         let limit = response_timeout.unwrap_or(self.timeouts.response);
         let result = self.try_endpoints(request, Terms { limit, repeatable, fresh: false }).await;
         match &result {
-            Ok(_) => metrics::upstream_request(&self.name, "ok"),
+            Ok(response) => {
+                span.status(response.status().as_u16());
+                metrics::upstream_request(&self.name, "ok");
+            }
             Err(error) => {
+                span.failed(error.label());
                 metrics::upstream_request(&self.name, error.label());
                 tracing::warn!(upstream = self.name, %error, "upstream request failed");
             }

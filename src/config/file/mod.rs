@@ -23,6 +23,7 @@ mod rule;
 mod shutdown;
 mod socketio;
 mod tap;
+mod tracing;
 mod upstream;
 
 pub use admin::Admin;
@@ -39,6 +40,7 @@ pub use rule::{Emit, Request, Rule};
 pub use shutdown::Shutdown;
 pub use socketio::{Namespace, OnFull, Recovery, SendQueue, SocketIo, Transport};
 pub use tap::{Disconnect, Movement, Tap};
+pub use tracing::Tracing;
 pub use upstream::{Balance, HealthCheck, Outlier, Retry, Upstream, UpstreamTls};
 
 /// A value that may hold templates: any YAML value, kept with its key order and number spelling.
@@ -81,6 +83,8 @@ pub struct File {
     pub limits: Limits,
     /// Logs.
     pub log: Log,
+    /// Traces for an OpenTelemetry collector.
+    pub tracing: Tracing,
     /// What happens when this file changes.
     pub reload: Reload,
     /// Orderly end.
