@@ -256,7 +256,7 @@ async fn the_client_has_its_whole_answer_while_the_tap_is_still_at_work() {
     let (begun, has_begun) = std::sync::mpsc::channel();
     let (let_go, go) = std::sync::mpsc::channel();
     let sink = Arc::new(Blocked { begun, go: Mutex::new(go) });
-    // The first tap's work blocks; the second answer is for the same path.
+    // The first tap's work blocks; the second answer waits behind it.
     for body in [&b"[1.0,  2]"[..], b"\"caf\xc3\xa9\""] {
         let watch = watch(&taps, "POST", "/chat/rooms/1/messages").unwrap();
         let answer = watch.response(response(200, &[], chunks(&[body])), &sink);
@@ -270,10 +270,10 @@ async fn the_client_has_its_whole_answer_while_the_tap_is_still_at_work() {
 }
 
 #[tokio::test]
-async fn answers_of_a_path_are_looked_at_in_the_order_they_were_complete() {
+async fn answers_are_looked_at_in_the_order_they_were_complete_whatever_their_paths() {
     let (taps, recorder) = (taps(CHAT), Arc::new(Recorder::default()));
     for number in 0..50 {
-        let watch = watch(&taps, "POST", "/chat/rooms/1/messages").unwrap();
+        let watch = watch(&taps, "POST", &format!("/chat/rooms/{number}/messages")).unwrap();
         // Every third one takes longer to look at.
         let (coding, body) = match number % 3 {
             0 => ("gzip", compressed("gzip", number.to_string().as_bytes())),
@@ -283,7 +283,7 @@ async fn answers_of_a_path_are_looked_at_in_the_order_they_were_complete() {
         read(watch.response(answer, &recorder).into_body()).await;
     }
     let expected: Vec<_> =
-        (0..50).map(|number| format!(r#"/ newMessage [{number}] to ["chat:1"] except []"#)).collect();
+        (0..50).map(|number| format!(r#"/ newMessage [{number}] to ["chat:{number}"] except []"#)).collect();
     assert_eq!(recorder.settled().await, expected);
 }
 
@@ -296,12 +296,12 @@ async fn what_waits_for_taps_is_bounded() {
         Box::new(move || done.lock().unwrap().push(number))
     };
     // One alone may be larger than the bound.
-    assert_eq!(line.add("a", 1_000, work(1)), Ok(()));
-    assert_eq!(line.add("a", 1, work(2)), Err(line::Full));
+    assert_eq!(line.add(1_000, work(1)), Ok(()));
+    assert_eq!(line.add(1, work(2)), Err(line::Full));
     tokio::task::yield_now().await;
     for number in 3..6 {
         let expected = if number < 5 { Ok(()) } else { Err(line::Full) };
-        assert_eq!(line.add("a", 50, work(number)), expected);
+        assert_eq!(line.add(50, work(number)), expected);
     }
     for _ in 0..10 {
         tokio::task::yield_now().await;

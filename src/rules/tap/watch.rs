@@ -105,8 +105,8 @@ impl Complete {
     fn queue<S: Sink>(self, sink: &Arc<S>) {
         let taps = Arc::clone(&self.watch.taps);
         let matches: Vec<usize> = self.watch.matches.iter().map(|(index, _)| *index).collect();
-        let (path, bytes, sink) = (self.watch.exchange.path.clone(), self.bytes(), Arc::clone(sink));
-        if taps.line.add(&path, bytes, Box::new(move || Taps::run(&self, &*sink))).is_err() {
+        let (bytes, sink) = (self.bytes(), Arc::clone(sink));
+        if taps.line.add(bytes, Box::new(move || Taps::run(&self, &*sink))).is_err() {
             taps.count(&matches, "overloaded");
         }
     }
