@@ -58,9 +58,9 @@ enum Command {
     Drain(admin::Drain),
     /// Look at a running site from outside, as a browser would, and say what to change where
     Doctor {
-        /// URL of the site: https://app.example.com, with the path of its REST side
+        /// URL of the site, such as `https://app.example.com`, with the path of its REST side
         url: String,
-        /// Origin of the page that uses it, for CORS: https://www.example.com
+        /// Origin of the page that uses it, for CORS, such as `https://www.example.com`
         #[arg(long)]
         origin: Option<String>,
         /// Path of Socket.IO

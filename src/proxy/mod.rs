@@ -43,7 +43,7 @@ pub struct Context<'a> {
     pub claims: &'a [(HeaderName, HeaderValue)],
 }
 
-/// Forwards a request that [`check`] found sound, and leaves an empty one. Path and query go byte for
+/// Forwards a request that [`check()`] found sound, and leaves an empty one. Path and query go byte for
 /// byte, `Host` unchanged, bodies as they come.
 ///
 /// A WebSocket upgrade is passed on; once the upstream agreed, a task carries the bytes until both

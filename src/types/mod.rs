@@ -1,7 +1,7 @@
 //! What `frontroom types` prints: the events of a config as TypeScript interfaces for socket.io-client, or
 //! as an AsyncAPI document.
 //!
-//! config -> [`Model`] (namespaces, events, JSON Schemas of their arguments) -> one of the two texts.
+//! config -> `Model` (namespaces, events, JSON Schemas of their arguments) -> one of the two texts.
 
 mod asyncapi;
 mod client;
