@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
+#[path = "../support/targets.rs"]
+mod targets;
 
 mod bodies;
 mod expectations;
