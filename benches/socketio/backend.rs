@@ -2,6 +2,7 @@
 //! server that is measured. A thread of the benchmark, on the generator's core.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,25 +18,35 @@ const BODY: &str = r#"{"id":4711,"room":7,"user":{"id":42,"name":"Ada"},"text":"
 /// Requests answered by it so far.
 static ANSWERED: AtomicU64 = AtomicU64::new(0);
 
-/// Its URL; the first call starts it.
-pub(crate) fn url() -> io::Result<&'static str> {
-    static URL: OnceLock<String> = OnceLock::new();
-    if let Some(url) = URL.get() {
-        return Ok(url);
+/// Where it is; the first call starts it.
+pub(crate) fn address() -> io::Result<SocketAddr> {
+    static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
+    if let Some(address) = ADDRESS.get() {
+        return Ok(*address);
     }
     let backend = Backend::bind()?;
-    let url = format!("http://{}", backend.listener.local_addr()?);
+    let address = backend.listener.local_addr()?;
     std::thread::spawn(|| {
         if let Err(error) = backend.serve() {
             eprintln!("the backend: {error}");
         }
     });
-    Ok(URL.get_or_init(|| url))
+    Ok(*ADDRESS.get_or_init(|| address))
 }
 
 /// How many requests it has answered since the program began.
 pub(crate) fn answered() -> u64 {
     ANSWERED.load(Ordering::Relaxed)
+}
+
+/// What it answers, whatever it is asked.
+pub(crate) fn answer() -> Vec<u8> {
+    let answer = format!(
+        "HTTP/1.1 201 Created\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n\
+         Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nConnection: keep-alive\r\n\r\n{BODY}",
+        BODY.len()
+    );
+    answer.into_bytes()
 }
 
 struct Backend {
@@ -48,14 +59,9 @@ struct Backend {
 impl Backend {
     fn bind() -> io::Result<Backend> {
         let poll = Poll::new()?;
-        let mut listener = TcpListener::bind(std::net::SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let mut listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let answer = format!(
-            "HTTP/1.1 201 Created\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n\
-             Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nConnection: keep-alive\r\n\r\n{BODY}",
-            BODY.len()
-        );
-        Ok(Backend { poll, listener, connections: Vec::new(), answer: answer.into_bytes() })
+        Ok(Backend { poll, listener, connections: Vec::new(), answer: answer() })
     }
 
     fn serve(mut self) -> io::Result<()> {

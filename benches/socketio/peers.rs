@@ -75,6 +75,6 @@ pub(crate) fn start(peer: Peer, place: Place) -> io::Result<Server> {
         Peer::Socketioxide => server::this(place.cores, SOCKETIOXIDE)?,
         Peer::Floor => server::this(place.cores, FLOOR)?,
     };
-    command.env("UPSTREAM", backend::url()?);
+    command.env("UPSTREAM", format!("http://{}", backend::address()?));
     Server::start(command, files, None)
 }

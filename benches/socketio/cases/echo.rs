@@ -23,7 +23,12 @@ pub(super) fn run(bench: &Bench, row: &'static str) -> Result<Vec<Figure>, Failu
 
 /// Sends an event that wants an ack.
 pub(super) fn send(generator: &mut Generator, event: &str, client: usize, id: u64) -> Result<(), Failure> {
-    Ok(generator.send(client, &format!(r#"42{id}["{event}",{{"room":7,"n":{id},"pad":"{PAD}"}}]"#))?)
+    Ok(generator.send(client, &format!(r#"42{id}["{event}",{}]"#, data(id)))?)
+}
+
+/// What an event brings.
+pub(super) fn data(id: u64) -> String {
+    format!(r#"{{"room":7,"n":{id},"pad":"{PAD}"}}"#)
 }
 
 /// Sends so many events, each client the next one when the one before is acked; `next` are their ids.

@@ -1,8 +1,10 @@
 //! What is measured.
 
+mod direct;
 mod echo;
 mod fanout;
 mod memory;
+mod paced;
 mod rule;
 mod setup;
 
