@@ -22,7 +22,6 @@ use crate::rules::Rulebook;
 use crate::server::{self, Crowd, Handler, Listener, Peer, Terms, Workers};
 use crate::socketio::{Door, Hub};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::trace::Exporting;
 use crate::types;
 pub use crate::types::Format;
 
@@ -150,8 +149,7 @@ fn serve(
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start the runtime: {error}")),
     };
-    // The spans' batches are sent by a worker, since this runtime ends before the last of them.
-    let exporting = workers.next().and_then(|worker| compiled.traces.start(worker));
+    let exporting = compiled.traces.start(runtime.handle());
     let code = runtime.block_on(async {
         let signals = match Signals::listen() {
             Ok(signals) => signals,
@@ -169,11 +167,14 @@ fn serve(
         if let Some(first) = first {
             print!("{}", greeting(first));
         }
-        House::build(compiled, handles, metrics)
+        let code = House::build(compiled, handles, metrics)
             .live(listeners, admin, &workers, source.map(Arc::new), signals)
-            .await
+            .await;
+        if let Some(exporting) = exporting {
+            exporting.end().await;
+        }
+        code
     });
-    exporting.into_iter().for_each(Exporting::end);
     workers.stop();
     code
 }

@@ -203,7 +203,9 @@ fn certificates_are_swapped_under_open_connections_and_bad_ones_never_serve() {
     let new = Made::for_names(&["localhost"]);
     std::fs::write(site.folder.path().join("a.crt"), &new.cert).expect("written");
     eventually("the refusal", || (reloads("failed") == 1).then_some(()));
-    assert!(site.gateway.printed("this is not the key of the certificate"));
+    eventually("what is wrong", || {
+        site.gateway.printed("this is not the key of the certificate").then_some(())
+    });
     assert_eq!(now(), old.der);
     std::fs::write(site.folder.path().join("a.key"), &new.key).expect("written");
     eventually("the swap", || (now() == new.der).then_some(()));
@@ -408,7 +410,8 @@ fn check_tells_what_is_wrong_with_a_certificate() {
 fn an_expired_certificate_is_told_of_at_the_start_and_keeps_nobody_from_starting() {
     let made = Made::in_years(&["localhost"], 2020, 2021);
     let site = site(&[("a", &made)], "", "");
-    assert!(site.gateway.printed("listen[0].tls.certificates[0].cert: it expired on 2021-01-01"));
+    let told = "listen[0].tls.certificates[0].cert: it expired on 2021-01-01";
+    eventually("it is told", || site.gateway.printed(told).then_some(()));
     assert!(Client::new(&[]).get(&site.gateway.address, "/").is_ok());
     let text =
         http::request(&site.gateway.admin, "GET", "/metrics", &["Authorization: Bearer test"], b"").text();

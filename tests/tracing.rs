@@ -86,13 +86,17 @@ fn traceparent(backend: &Backend, line: &str) -> Option<String> {
 }
 
 fn site(more: &str) -> (Gateway, Backend) {
+    site_with(&[], more)
+}
+
+fn site_with(arguments: &[&str], more: &str) -> (Gateway, Backend) {
     let backend = Backend::start(|line, _| match line {
         "GET /broken" => (503, "{}".to_owned()),
         _ => (200, "{}".to_owned()),
     });
     let config =
         format!("upstream: {}\nsocketio: {{events: {{ask: {{request: GET /asked}}}}}}\n{more}", backend.url);
-    (Gateway::start(&config), backend)
+    (Gateway::start_with(arguments, &config), backend)
 }
 
 #[test]
@@ -110,6 +114,20 @@ fn a_request_is_traced_from_the_client_to_the_upstream() {
     assert_eq!(sent, format!("00-{TRACE}-{}-01", hex(&upstream.span_id)));
     assert!(attribute(&server, "http.response.status_code").is_some_and(|status| status.contains("200")));
     assert!(!format!("{server:?}{upstream:?}").contains("secret"), "a query may hold a token");
+}
+
+#[test]
+fn what_is_not_sent_yet_is_sent_at_the_end_by_any_number_of_workers() {
+    for workers in ["1", "2"] {
+        let collector = Collector::start();
+        let tracing = format!("tracing: {{otlp_endpoint: {}}}\n", collector.url);
+        let (mut gateway, _backend) = site_with(&["--workers", workers], &tracing);
+        assert_eq!(get(&gateway.address, "/last").status, 200);
+        gateway.terminate();
+        assert_eq!(gateway.wait(), Some(0));
+        let spans = collector.spans.lock().expect("nobody panicked");
+        assert!(spans.iter().any(|span| span.name == "GET"), "{workers}: {spans:?}");
+    }
 }
 
 #[test]

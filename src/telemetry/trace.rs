@@ -75,9 +75,11 @@ impl Traces {
 }
 
 impl Exporting {
-    /// Sends what is left, for two seconds at most. Blocks.
-    pub fn end(self) {
-        if let Err(error) = self.0.shutdown_with_timeout(FLUSH) {
+    /// Sends what is left, for two seconds at most.
+    pub async fn end(self) {
+        // The exporter's own thread is waited for, which sends by a task on a runtime.
+        let ended = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(FLUSH)).await;
+        if let Ok(Err(error)) = ended {
             tracing::warn!(%error, "the last traces were not sent");
         }
     }
