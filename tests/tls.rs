@@ -202,7 +202,7 @@ fn certificates_are_swapped_under_open_connections_and_bad_ones_never_serve() {
     // The certificate is there before its key is.
     let new = Made::for_names(&["localhost"]);
     std::fs::write(site.folder.path().join("a.crt"), &new.cert).expect("written");
-    eventually("the refusal", || (reloads("failed") == 1).then_some(()));
+    eventually("the refusal", || (reloads("failed") > 0).then_some(()));
     eventually("what is wrong", || {
         site.gateway.printed("this is not the key of the certificate").then_some(())
     });
@@ -212,15 +212,12 @@ fn certificates_are_swapped_under_open_connections_and_bad_ones_never_serve() {
     assert_eq!(reloads("ok"), 1);
 
     for (name, bytes) in [("a.crt", ""), ("a.key", "no key"), ("a.crt", "-----BEGIN CERTIFICATE-----")] {
-        let failed = reloads("failed");
+        let (ok, failed) = (reloads("ok"), reloads("failed"));
         std::fs::write(site.folder.path().join(name), bytes).expect("written");
-        eventually("the refusal", || (reloads("failed") == failed + 1).then_some(()));
+        eventually("the refusal", || (reloads("failed") > failed).then_some(()));
         assert_eq!(now(), new.der);
         new.write(site.folder.path(), "a");
-        eventually("the good ones are seen", || {
-            std::fs::write(site.folder.path().join("a.crt"), &new.cert).expect("written");
-            (reloads("ok") > failed / 2).then_some(())
-        });
+        eventually("the good ones are seen", || (reloads("ok") > ok).then_some(()));
     }
     let expired = Made::in_years(&["localhost"], 2020, 2021);
     expired.write(site.folder.path(), "a");
