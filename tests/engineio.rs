@@ -300,6 +300,20 @@ fn an_upgrade_moves_the_session_and_loses_nothing() {
 }
 
 #[test]
+fn a_get_of_a_client_that_talks_waits_a_moment_for_what_it_may_bring() {
+    let (gateway, _backend) = gateway("");
+    let sid = open(&gateway.address);
+    for packets in [&b"40"[..], b"42[\"a\"]"] {
+        request(&gateway.address, "POST", &session(&sid), &[], packets);
+        get(&gateway.address, &session(&sid));
+    }
+    let _socket = upgrade(&gateway, &sid);
+    let start = Instant::now();
+    assert_eq!(get(&gateway.address, &session(&sid)).text(), "6");
+    assert!(start.elapsed() >= Duration::from_millis(100), "{:?}", start.elapsed());
+}
+
+#[test]
 fn a_failed_upgrade_leaves_polling_going() {
     let (gateway, _backend) = gateway("upgrade_timeout: 300ms");
     let sid = open(&gateway.address);

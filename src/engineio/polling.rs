@@ -28,8 +28,8 @@ const CLOSE: &str = "1";
 const NOOP: &str = "6";
 
 /// How long a GET without news is held while a WebSocket is probing. Not at all would be a busy
-/// loop for a client behind a box that swallows the probe's frames.
-const PROBE_HOLD: Duration = Duration::from_millis(30);
+/// loop for a client behind a box that swallows the probe's frames. Node's server looks as often.
+const PROBE_HOLD: Duration = Duration::from_millis(100);
 
 /// How long a goodbye waits for the GET that its client sent before it, on another connection.
 const CROSSING: Duration = Duration::from_millis(30);
@@ -119,7 +119,9 @@ impl Session {
     /// Keeps back what is sent until [`uncork`](Self::uncork): the answers to a POST's packets go
     /// out in one GET.
     pub(super) fn cork(&self) {
-        self.state().corked = true;
+        let mut state = self.state();
+        state.corked = true;
+        state.talks |= state.admit_by.is_none();
     }
 
     /// Lets go what was kept back, after the POST itself was answered: this task runs when the one
@@ -176,7 +178,8 @@ impl Session {
         if !frames.is_empty() {
             return Poll::Ready(Turn::Packets(frames));
         }
-        if std::mem::take(&mut state.probed) {
+        // The answer to what a client says is likely to be what lets its GET go.
+        if !state.talks && std::mem::take(&mut state.probed) {
             return Poll::Ready(Turn::Packets(vec![Frame::packet(NOOP)]));
         }
         if state.probing && !held {

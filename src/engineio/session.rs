@@ -81,9 +81,11 @@ pub(super) struct State {
     pub(super) posting: bool,
     /// A POST's packets are being handled: what they cause goes out together, after them.
     pub(super) corked: bool,
+    /// The client has posted more than what it was admitted for.
+    pub(super) talks: bool,
     /// A WebSocket wants to take over.
     pub(super) probing: bool,
-    /// Its frames pass: one GET is let go at once, so that the client can confirm.
+    /// Its frames pass: one GET is let go, so that the client can confirm.
     pub(super) probed: bool,
     /// The WebSocket's peer does not take what was written.
     pub(super) congested: bool,
@@ -157,6 +159,7 @@ impl Session {
             getting: false,
             posting: false,
             corked: false,
+            talks: false,
             probing: false,
             probed: false,
             congested: false,
