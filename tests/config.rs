@@ -240,6 +240,7 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
     assert_eq!(file.credentials.on_expiry, config::file::OnExpiry::default());
     let jwt = load(&example_with_alternatives()).unwrap().credentials.jwt.unwrap();
     assert_eq!(jwt.leeway.unwrap().0, defaults::JWT_LEEWAY);
+    assert_eq!(jwt.max_token.unwrap().0, defaults::JWT_MAX_TOKEN);
     assert_eq!(jwt.jwks_refresh.unwrap().0, defaults::JWKS_REFRESH);
     assert_eq!(jwt.jwks_cooldown.unwrap().0, defaults::JWKS_COOLDOWN);
     assert_eq!(jwt.jwks_timeout.unwrap().0, defaults::JWKS_TIMEOUT);

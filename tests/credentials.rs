@@ -430,3 +430,19 @@ fn forged_tokens_are_refused_by_the_running_binary() {
     let header = format!("Authorization: Bearer {good}");
     assert_eq!(request(&gateway.address, "GET", "/", &[&header], b"").status, 200);
 }
+
+#[test]
+fn a_token_that_is_too_long_is_not_looked_at() {
+    let backend = backend();
+    let jwt = format!("jwt: {{secret: {SECRET}, algorithms: HS256, max_token: 1KB}}, require: all");
+    let gateway = Gateway::start(&format!("upstream: {}\ncredentials: {{{jwt}}}\n", backend.url));
+    let ask = |padding: usize| {
+        let header = format!("Authorization: Bearer {}", token(&json!({"sub": "u".repeat(padding)})));
+        request(&gateway.address, "GET", "/", &[&header], b"")
+    };
+    assert_eq!(ask(500).status, 200);
+    assert_eq!(gateway.refused("credentials.jwt.max_token"), 0);
+    let answer = ask(1000);
+    assert_eq!((answer.status, error(&answer)["code"].as_str()), (401, Some("token_invalid")));
+    assert_eq!(gateway.refused("credentials.jwt.max_token"), 1);
+}

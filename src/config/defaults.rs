@@ -55,6 +55,8 @@ pub const JWKS_REFRESH: Duration = Duration::from_secs(600);
 pub const JWKS_COOLDOWN: Duration = Duration::from_secs(5);
 /// `credentials.jwt.jwks_timeout`.
 pub const JWKS_TIMEOUT: Duration = Duration::from_secs(5);
+/// `credentials.jwt.max_token`, in bytes.
+pub const JWT_MAX_TOKEN: u64 = 16_000;
 /// `credentials.jwt.leeway`.
 pub const JWT_LEEWAY: Duration = Duration::from_secs(30);
 

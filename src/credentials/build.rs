@@ -34,7 +34,8 @@ impl Verifier {
             audiences: texts("audience", &file.audience),
             leeway: file.leeway.map_or(defaults::JWT_LEEWAY, |leeway| leeway.0),
         };
-        Verifier { algorithms, demands, keys }
+        let max_token = file.max_token.map_or(defaults::JWT_MAX_TOKEN, |size| size.0);
+        Verifier { max_token, algorithms, demands, keys }
     }
 }
 

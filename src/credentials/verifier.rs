@@ -11,10 +11,13 @@ use super::issuer::Issuer;
 use super::key::{Answer, KeySet};
 use super::refusal::Refusal;
 use super::token::Token;
+use crate::telemetry::metrics;
 
 /// Verifies tokens.
 #[derive(Debug)]
 pub(super) struct Verifier {
+    /// Longest token that is looked at, in bytes.
+    pub(super) max_token: u64,
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) demands: Demands,
     pub(super) keys: Keys,
@@ -99,6 +102,10 @@ impl Verifier {
     /// Judges a token by these keys at this time.
     pub(super) fn judge(&self, token: &str, keys: &KeySet, now: SystemTime) -> Result<Claims, Wrong> {
         let invalid = |why| Wrong::Refused(Refusal::Invalid, why);
+        if token.len() as u64 > self.max_token {
+            metrics::refused("credentials.jwt.max_token");
+            return Err(invalid("it is too long"));
+        }
         let token = Token::read(token).map_err(invalid)?;
         if !self.algorithms.contains(&token.algorithm) {
             return Err(invalid("its algorithm is not one of `algorithms`"));

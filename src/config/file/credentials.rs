@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::value::{Duration, OneOrMany};
+use crate::config::value::{Duration, OneOrMany, Size};
 
 /// Where a client's token is found, what makes it good, and how it goes upstream.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -52,6 +52,8 @@ pub struct Jwt {
     pub issuer: OneOrMany<String>,
     /// What the claim `aud` must be, or contain. Default: not looked at.
     pub audience: OneOrMany<String>,
+    /// Longest token that is looked at, in bytes. Default 16KB.
+    pub max_token: Option<Size>,
     /// How far clocks may differ when `exp` and `nbf` are looked at. Default 30s.
     pub leeway: Option<Duration>,
 }
