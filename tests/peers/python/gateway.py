@@ -48,7 +48,7 @@ class Gateway:
     def _read(self):
         for line in self.process.stdout:
             self.output += line
-            found = re.search(r'listening on (http://[^\s"\x1b]+)', line)
+            found = re.search(r'listening on (https?://[^\s"\x1b]+)', line)
             if found and not self.url and "admin" not in line.lower():
                 self.url = found.group(1)
                 self.listening.set()
