@@ -136,6 +136,84 @@ fn an_authority_that_is_none_or_not_the_hosts_is_refused() {
     assert_eq!(backend.seen().len(), 1);
 }
 
+/// What is answered on stream 1: a status's octet in HPACK's table, or nothing where the stream or the
+/// connection is broken off.
+fn verdict(client: &mut Frames) -> Option<u8> {
+    let answer = client.find(|frame| (frame.stream == 1 && frame.kind != DATA) || frame.kind == GOAWAY)?;
+    (answer.kind == HEADERS).then(|| answer.payload[0])
+}
+
+#[test]
+fn what_would_be_two_requests_upstream_is_refused() {
+    let (gateway, backend) = site("");
+    let post: &[(&str, &str)] =
+        &[(":method", "POST"), (":scheme", "http"), (":authority", "a.test"), (":path", "/")];
+    let second = "x\r\n\r\nGET /second HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    let with = |more: &[(&'static str, &'static str)]| [post, more].concat();
+    let instead = |at: usize, field: (&'static str, &'static str)| {
+        let mut fields = post.to_vec();
+        fields[at] = field;
+        fields
+    };
+    let heads = [
+        with(&[("x-a", second)]),
+        with(&[("x-a", "a\nb")]),
+        with(&[("x-a", "a\0b")]),
+        with(&[("x-a\r\nx-b", "1")]),
+        with(&[("x a", "1")]),
+        with(&[("x-a: 1", "1")]),
+        with(&[("X-Upper", "1")]),
+        with(&[("", "1")]),
+        with(&[(":path", "/again")]),
+        with(&[(":unknown", "1")]),
+        with(&[("x-a", "1"), (":path", "/late")]),
+        with(&[("te", "gzip")]),
+        with(&[("keep-alive", "1")]),
+        with(&[("upgrade", "h2c")]),
+        with(&[("proxy-connection", "close")]),
+        with(&[("content-length", "0"), ("content-length", "5")]),
+        with(&[("content-length", "+5")]),
+        with(&[("content-length", "5, 5")]),
+        instead(0, (":method", "GET / HTTP/1.1\r\nHost: a.test\r\n\r\nGET")),
+        instead(0, (":method", "")),
+        instead(3, (":path", "/ HTTP/1.1\r\nHost: a.test\r\n\r\nGET /second")),
+        instead(3, (":path", "")),
+        instead(3, (":path", "relative")),
+        instead(2, (":authority", "a.test\r\nx-b: 1")),
+    ];
+    let good = with(&[("x-a", "fine"), ("te", "trailers"), ("content-length", "5")]);
+    for (fields, is_good) in heads.into_iter().map(|head| (head, false)).chain([(good, true)]) {
+        let mut client = Frames::connect(&gateway.address, &[]);
+        let head: Vec<u8> = fields.iter().flat_map(|(name, value)| frames::field(name, value)).collect();
+        client.send(HEADERS, END_HEADERS, 1, &head);
+        client.send(DATA, END_STREAM, 1, b"hello");
+        let verdict = verdict(&mut client);
+        let expected: &[Option<u8>] = if is_good { &[Some(0x88)] } else { &[None, Some(0x8c)] };
+        assert!(expected.contains(&verdict), "{fields:?}: {verdict:?}");
+    }
+    assert_eq!(backend.seen().len(), 1, "{:?}", backend.seen());
+}
+
+#[test]
+fn a_body_of_another_length_than_it_says_never_ends_whole_and_never_reaches_the_next_request() {
+    let (gateway, backend) = site("");
+    let rest = "GET /second HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    for (length, body) in [("5", format!("hello{rest}")), ("500", "hello".to_owned()), ("0", rest.to_owned())]
+    {
+        let mut client = Frames::connect(&gateway.address, &[]);
+        let fields = [(":method", "POST"), (":scheme", "http"), (":authority", "a.test"), (":path", "/")];
+        let length = [("content-length", length)];
+        let head = fields.iter().chain(&length).flat_map(|(name, value)| frames::field(name, value));
+        client.send(HEADERS, END_HEADERS, 1, &head.collect::<Vec<u8>>());
+        client.send(DATA, END_STREAM, 1, body.as_bytes());
+        let verdict = verdict(&mut client);
+        assert_ne!(verdict, Some(0x88), "{length:?}");
+        assert_eq!(http::get(&gateway.address, "/after").text(), "\"fine\"");
+    }
+    let lines: Vec<String> = backend.seen().into_iter().map(|seen| seen.line).collect();
+    assert_eq!(lines, ["GET /after"; 3]);
+}
+
 #[test]
 fn what_is_too_large_or_too_slow_gets_the_answer_of_http1() {
     let cors = "cors: {allow_origins: https://a.test}\nlimits: {header_bytes: 4KB, max_body: 10KB, body_timeout: 500ms}\n";
@@ -168,6 +246,26 @@ fn what_is_too_large_or_too_slow_gets_the_answer_of_http1() {
     assert_eq!(answer.kind, HEADERS, "{answer:?}");
     client.get(3, "/x");
     assert!(client.find(|frame| frame.stream == 3 && frame.is_end()).is_some());
+}
+
+#[test]
+fn an_answer_before_the_body_has_come_does_not_reset_its_stream() {
+    let (gateway, _backend) = site("limits: {max_body: 10KB}\n");
+    let mut client = Frames::connect(&gateway.address, &[]);
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "a.test"),
+        (":path", "/"),
+        ("content-length", "11000"),
+    ];
+    let head: Vec<u8> = fields.iter().flat_map(|(name, value)| frames::field(name, value)).collect();
+    client.send(HEADERS, END_HEADERS, 1, &head);
+    assert!(client.find(frames::Frame::is_end).is_some(), "the answer is whole");
+    client.send(DATA, END_STREAM, 1, &[b'x'; 11_000]);
+    client.send(frames::PING, 0, 0, b"12345678");
+    let next = client.find(|frame| frame.stream == 1 || frame.kind == frames::PING).expect("a frame");
+    assert_eq!(next.kind, frames::PING, "{next:?}");
 }
 
 #[test]

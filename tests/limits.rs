@@ -65,6 +65,23 @@ fn connections_of_an_address() {
 }
 
 #[test]
+fn a_shortage_of_files_holds_new_connections_back_and_loses_none() {
+    let (gateway, _backend) = site("");
+    let known = opened(&gateway.address);
+    gateway.bound_files(gateway.files() + 5);
+    let waiting: Vec<TcpStream> = (0..20).map(|_| http::connect(&gateway.address)).collect();
+    eventually("it is told", || gateway.printed("cannot accept connections for now").then_some(()));
+    http::send(&known, "GET", "/x", &[], b"");
+    assert_eq!(http::read(&known).status, 200, "who is in is served");
+    gateway.bound_files(500);
+    for stream in &waiting {
+        http::send(stream, "GET", "/x", &[], b"");
+        assert_eq!(http::read(stream).status, 200, "who waited is let in");
+    }
+    assert!(gateway.refused("open_files") > 0);
+}
+
+#[test]
 fn a_flood_of_connections_is_closed_without_a_word() {
     let (gateway, _backend) = site("limits: {connections_per_ip: 1}\n");
     let _one = opened(&gateway.address);

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
-use hyper::body::Incoming;
 
 use super::clock::{Clock, Turn};
 use crate::body::{Body, BodyError, Interrupted, Layer, Layered, Standstill};
@@ -21,7 +20,10 @@ pub(super) struct Upload {
 
 impl Upload {
     /// Wraps a body that is not at its end.
-    pub(super) fn wrap(body: Incoming, clock: &Arc<Clock>, timeout: Duration) -> Body {
+    pub(super) fn wrap<B>(body: B, clock: &Arc<Clock>, timeout: Duration) -> Body
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Unpin + Send + 'static,
+    {
         if body.is_end_stream() {
             return Body::Empty;
         }
@@ -30,10 +32,13 @@ impl Upload {
     }
 }
 
-impl Layer<Incoming> for Upload {
+impl<B> Layer<B> for Upload
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BodyError>>,
+{
     fn poll_frame(
         &mut self,
-        mut body: Pin<&mut Incoming>,
+        mut body: Pin<&mut B>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
@@ -28,15 +29,15 @@ use super::socket::Stream;
 use super::tcp::Tcp;
 use super::terms::Terms;
 use super::{Crowd, Handler, Options, Peer, Socket};
-use crate::body::Body;
+use crate::body::{Body, BodyError};
 
 /// Read and write buffer of a connection beyond the head.
 const MAX_BUFFER: usize = 128 * 1024;
 
 /// How long, and for how many bytes, a closing connection swallows a body that nobody read: closing
 /// at once would reset the connection and destroy the response on its way.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 1024 * 1024;
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER_BYTES: usize = 1024 * 1024;
 
 /// How long a connection beyond a bound may take to be told so.
 const TELLING: Duration = Duration::from_secs(2);
@@ -179,7 +180,11 @@ fn builder(options: &Options) -> Builder {
 }
 
 /// Asks the handler. The request's turn is over when what comes with the response is dropped.
-pub(super) async fn ask<H: Handler>(request: Request<Incoming>, seat: &Seat<H>) -> (Response<Body>, Turn) {
+pub(super) async fn ask<H, B>(request: Request<B>, seat: &Seat<H>) -> (Response<Body>, Turn)
+where
+    H: Handler,
+    B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Unpin + Send + 'static,
+{
     let turn = seat.clock.request();
     let request = request.map(|body| Upload::wrap(body, &seat.clock, seat.terms.options.body_timeout));
     let response = Arc::clone(&seat.shared.handler).call(request, seat.peer).await;

@@ -100,6 +100,13 @@ impl Gateway {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("Linux").count()
     }
 
+    /// Lets the process have so many files open and no more.
+    pub fn bound_files(&self, count: usize) {
+        let bound = format!("--nofile={count}:");
+        let set = Command::new("prlimit").args(["--pid", &self.child.id().to_string(), &bound]).status();
+        assert!(set.expect("prlimit runs").success());
+    }
+
     /// The folder of its config file.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()

@@ -1,5 +1,6 @@
 //! HTTP/2 (RFC 9113): the same requests beside one another, and what a client may not do with them.
 
+mod leftover;
 mod stream;
 
 use std::convert::Infallible;
@@ -24,6 +25,7 @@ use super::{Handler, Options, Socket};
 use crate::body::Body;
 use crate::headers::joined_cookies;
 use crate::telemetry::metrics;
+use leftover::Leftover;
 use stream::{Pieces, Streams};
 
 /// Requests beside one another on a connection.
@@ -139,7 +141,7 @@ async fn answer<H: Handler>(
 ) -> Result<Response<Pieces>, Infallible> {
     join_cookies(&mut request);
     let head_only = request.method() == Method::HEAD;
-    let (mut response, turn) = ask(request, &seat).await;
+    let (mut response, turn) = ask(request.map(Leftover::new), &seat).await;
     let length = response.body().size_hint().exact();
     let headers = response.headers_mut();
     for name in &OF_HTTP1 {
