@@ -247,6 +247,9 @@ fn the_command_line_publishes() {
         frontroom(&gateway, &["emit", "--admin", &url, "--token", "test", "n", "--everyone", "--volatile"]);
     assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
     assert_eq!(ada.text(), r#"42["n"]"#);
+    let hyphens = ["emit", "n", "--to", "-a", "--to", "user:42", "--except", "-b", "--data", "-1"];
+    assert_eq!(text(&frontroom(&gateway, &hyphens).stdout), r#"{"sockets":1}"#, "ids may begin with one");
+    assert_eq!(ada.text(), r#"42["n",-1]"#);
     for (arguments, code, told) in [
         (&["emit", "note"][..], 2, "--to"),
         (&["emit", "note", "--to", "a", "--everyone"], 2, "cannot be used with"),

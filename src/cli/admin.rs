@@ -46,10 +46,12 @@ pub(super) struct Emit {
     /// Its name
     event: String,
     /// Room that it goes to; may be given several times
+    // An id may begin with a hyphen.
     #[arg(long, value_name = "ROOM", required_unless_present = "everyone", conflicts_with = "everyone")]
+    #[arg(allow_hyphen_values = true)]
     to: Vec<String>,
     /// Room or socket left out; may be given several times
-    #[arg(long, value_name = "ROOM")]
+    #[arg(long, value_name = "ROOM", allow_hyphen_values = true)]
     except: Vec<String>,
     /// To every socket of the namespace
     #[arg(long)]
@@ -58,7 +60,7 @@ pub(super) struct Emit {
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
     /// Its argument, as JSON
-    #[arg(long, value_name = "JSON", value_parser = json_argument)]
+    #[arg(long, value_name = "JSON", value_parser = json_argument, allow_hyphen_values = true)]
     data: Option<Value>,
     /// It may be dropped for clients that are not ready
     #[arg(long)]
