@@ -278,6 +278,7 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
     assert_eq!(file.limits.body_timeout.unwrap().0, defaults::LIMIT_BODY_TIMEOUT);
     assert_eq!(file.log.level.as_deref(), Some(defaults::LOG_LEVEL));
     assert_eq!(file.log.access, Some(defaults::LOG_ACCESS));
+    assert_eq!(file.log.events, Some(defaults::LOG_EVENTS));
     assert_eq!(file.shutdown.delay.unwrap().0, defaults::SHUTDOWN_DELAY);
     assert_eq!(file.shutdown.grace.unwrap().0, defaults::SHUTDOWN_GRACE);
 }

@@ -146,6 +146,8 @@ pub const LIMIT_TAP_BACKLOG: u64 = 64_000_000;
 pub const LOG_LEVEL: &str = "info";
 /// `log.access`.
 pub const LOG_ACCESS: bool = true;
+/// `log.events`.
+pub const LOG_EVENTS: bool = false;
 /// `reload.auto`
 pub const RELOAD_AUTO: bool = true;
 

@@ -16,6 +16,7 @@ use super::failure::Failure;
 use super::grants;
 use super::limit::Buckets;
 use super::namespace::Namespace;
+use super::record::{Timer, What, Why};
 use super::rule::Rule;
 use super::seats::Seats;
 use super::turn::{Done, Hands, Turn};
@@ -30,33 +31,61 @@ pub(super) async fn connect(
     hub: Arc<Hub>,
     socket: Arc<Socket>,
 ) -> Result<Vec<Command>, Refusal> {
+    let timer = Timer::begin(&rules, true);
     let admission = async {
-        grants::admit(&rules, &seats, &socket).await?;
-        ask(&rules, hub, Arc::clone(&socket)).await
+        let admitted = grants::admit(&rules, &seats, &socket).await;
+        admitted.map_err(Denied::plain)?;
+        ask(&rules, hub, &socket).await
     };
     let admission = admission.await;
+    let (commands, why) = match &admission {
+        Ok(commands) => (commands.as_slice(), None),
+        Err(denied) => (Default::default(), Some(&denied.why)),
+    };
+    timer.end(&socket, What::Connect(commands), why);
     if admission.is_err() {
         grants::release(&seats, &socket);
     }
-    admission
+    admission.map_err(|denied| denied.refusal)
 }
 
-async fn ask(rules: &Arc<Rules>, hub: Arc<Hub>, socket: Arc<Socket>) -> Result<Vec<Command>, Refusal> {
+/// Why a client may not join: for the client, and for the log.
+struct Denied {
+    refusal: Refusal,
+    why: Why,
+}
+
+impl Denied {
+    /// A refusal that no rule said.
+    fn plain(refusal: Refusal) -> Denied {
+        Denied { why: Why::refused(&refusal), refusal }
+    }
+}
+
+async fn ask(rules: &Arc<Rules>, hub: Arc<Hub>, socket: &Arc<Socket>) -> Result<Vec<Command>, Denied> {
     let Some(namespace) = rules.namespaces.get(socket.namespace()) else {
-        return Err(Refusal { message: "Invalid namespace".to_owned(), data: None });
+        return Err(Denied::plain(Refusal { message: "Invalid namespace".to_owned(), data: None }));
     };
     let Some(rule) = &namespace.connect else { return Ok(Vec::new()) };
-    let mut hands = Hands::later(&socket, &hub);
-    let context = Arc::new(Context::new(socket));
+    let mut hands = Hands::later(socket, &hub);
+    let context = Arc::new(Context::new(Arc::clone(socket)));
     let turn = Turn { rules: Arc::clone(rules), hub, context, wants_ack: false };
-    let done = turn.run(rule, &mut hands).await;
+    let done = run(&turn, rule, &mut hands).await;
     metrics::socket_event(&namespace.label, &rule.label, result(&done));
-    let done = done.map_err(Failure::refusal)?;
+    let done = done.map_err(|failure| Denied { why: Why::from(&failure), refusal: failure.refusal() })?;
     let mut commands = hands.later.unwrap_or_default();
     if done.disconnect {
-        commands.push(leave(&turn.context.socket));
+        commands.push(leave(socket));
     }
     Ok(commands)
+}
+
+/// Runs a rule, and counts how long it took if it asks a backend.
+async fn run(turn: &Turn, rule: &Rule, hands: &mut Hands) -> Result<Done, Failure> {
+    let timer = rule.call.is_some().then(|| Timer::begin(&turn.rules, true));
+    let done = turn.run(rule, hands).await;
+    timer.into_iter().for_each(Timer::asked);
+    done
 }
 
 fn leave(socket: &Socket) -> Command {
@@ -77,6 +106,7 @@ pub(super) fn event(
     if found.rule.map_or(event.name.as_text() == grants::AUTH, |rule| rule.call.is_some()) {
         return Some(Box::pin(asked(rules, Arc::clone(seats), Arc::clone(hub), socket, event)));
     }
+    let timer = Timer::begin(&rules, false);
     let Event { name, args, ack } = event;
     let ack = found.wanted(ack);
     let mut hands = Hands::at_once(&socket, hub);
@@ -90,12 +120,13 @@ pub(super) fn event(
             Turn { rules, hub, context, wants_ack: ack.is_some() }.run_alone(rule, &mut hands)
         }
     };
-    found.conclude(&hands, &name, ack, done);
+    found.conclude(&hands, &name, ack, done, timer);
     None
 }
 
 /// The same for an event whose rule asks somebody, or that renews a token.
 async fn asked(rules: Arc<Rules>, seats: Arc<Seats>, hub: Arc<Hub>, socket: Arc<Socket>, event: Event) {
+    let timer = Timer::begin(&rules, false);
     let found = Found::by(&rules, &socket, &event.name);
     let Event { name, args, ack } = event;
     let ack = found.wanted(ack);
@@ -110,10 +141,10 @@ async fn asked(rules: Arc<Rules>, seats: Arc<Seats>, hub: Arc<Hub>, socket: Arc<
             let event = Some(name.clone());
             let context = Arc::new(Context { event, args, ..Context::new(socket) });
             let turn = Turn { rules: Arc::clone(&rules), hub, context, wants_ack: ack.is_some() };
-            turn.run(rule, &mut hands).await
+            run(&turn, rule, &mut hands).await
         }
     };
-    found.conclude(&hands, &name, ack, done);
+    found.conclude(&hands, &name, ack, done, timer);
 }
 
 /// What an event's name stands for.
@@ -137,17 +168,21 @@ impl<'a> Found<'a> {
         ack.filter(|_| !self.rule.is_some_and(|rule| matches!(rule.effects.ack, Ack::Never)))
     }
 
-    /// Counts the event, and tells the client what came of it.
+    /// Counts the event, writes it down, and tells the client what came of it.
     fn conclude(
         &self,
         hands: &Hands,
         name: &EventName,
         ack: Option<Acknowledge>,
         done: Result<Done, Failure>,
+        timer: Timer,
     ) {
         if let (Some(namespace), Some(rule)) = (self.namespace, self.rule) {
             metrics::socket_event(&namespace.label, &rule.label, result(&done));
         }
+        let own = (name.as_text() == grants::AUTH).then_some(grants::AUTH);
+        let label = self.rule.map(|rule| &*rule.label).or(own);
+        timer.end(&hands.socket, What::Event(label), done.as_ref().err().map(Why::from).as_ref());
         let leaves = hands.leaves || done.as_ref().is_ok_and(|done| done.disconnect);
         match (done, ack) {
             (Ok(done), ack) => {
@@ -170,17 +205,31 @@ impl<'a> Found<'a> {
 
 /// Runs the rule for a client that left. Nobody is left to tell of a failure.
 pub(super) async fn disconnect(rules: Arc<Rules>, hub: Arc<Hub>, socket: Arc<Socket>, reason: Reason) {
-    let Some(namespace) = rules.namespaces.get(socket.namespace()) else { return };
-    let Some(rule) = &namespace.disconnect else { return };
-    let mut hands = Hands::at_once(&socket, &hub);
-    let context = Arc::new(Context { reason: Some(reason.as_str()), ..Context::new(socket) });
-    let turn = Turn { rules: Arc::clone(&rules), hub, context, wants_ack: false };
-    let done = turn.run(rule, &mut hands).await;
+    let timer = Timer::begin(&rules, false);
+    let failure = match rules.namespaces.get(socket.namespace()) {
+        Some(namespace) => farewell(&rules, namespace, hub, &socket, reason).await.err(),
+        None => None,
+    };
+    timer.end(&socket, What::Disconnect(reason), failure.as_ref().map(Why::from).as_ref());
+}
+
+async fn farewell(
+    rules: &Arc<Rules>,
+    namespace: &Namespace,
+    hub: Arc<Hub>,
+    socket: &Arc<Socket>,
+    reason: Reason,
+) -> Result<(), Failure> {
+    let Some(rule) = &namespace.disconnect else { return Ok(()) };
+    let mut hands = Hands::at_once(socket, &hub);
+    let context = Arc::new(Context { reason: Some(reason.as_str()), ..Context::new(Arc::clone(socket)) });
+    let turn = Turn { rules: Arc::clone(rules), hub, context, wants_ack: false };
+    let done = run(&turn, rule, &mut hands).await;
     metrics::socket_event(&namespace.label, &rule.label, result(&done));
-    if let Err(failure) = done {
+    done.map(|_| ()).inspect_err(|failure| {
         let namespace = &*namespace.label;
         tracing::warn!(namespace, status = failure.status, code = %failure.code, "disconnect rule failed");
-    }
+    })
 }
 
 fn may_send(socket: &Socket, rule: &Rule) -> bool {
@@ -192,10 +241,5 @@ fn may_send(socket: &Socket, rule: &Rule) -> bool {
 
 /// A word for metrics.
 fn result(done: &Result<Done, Failure>) -> &'static str {
-    match done {
-        Ok(_) => "ok",
-        Err(failure) if failure.code == "rate_limited" => "rate_limited",
-        Err(failure) if failure.status < 500 => "refused",
-        Err(_) => "failed",
-    }
+    done.as_ref().err().map_or("ok", |failure| Why::from(failure).result)
 }

@@ -18,6 +18,7 @@ mod hook;
 mod limit;
 mod namespace;
 mod object;
+mod record;
 mod reply;
 mod request;
 mod rule;
@@ -59,6 +60,8 @@ pub struct Rules {
     max_sockets_per_user: usize,
     hooks: Hooks,
     client: Client,
+    /// Whether each connect, event and disconnect gets a line in the log.
+    event_log: bool,
 }
 
 impl Rules {
@@ -82,6 +85,7 @@ impl Rules {
                 resolver,
                 taps: Arc::new(Taps::build(&file.taps, file.limits.tap_backlog, problems)),
             },
+            event_log: file.log.events.unwrap_or(defaults::LOG_EVENTS),
         }
     }
 

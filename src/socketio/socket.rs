@@ -112,6 +112,11 @@ impl Socket {
         &self.id
     }
 
+    /// The id, where it gives no access: that of clients 1.x and 2.x stays out of logs.
+    pub fn public_id(&self) -> Option<&Arc<str>> {
+        (self.session.protocol() == Protocol::V4).then_some(&self.id)
+    }
+
     /// Name of the namespace.
     pub fn namespace(&self) -> &Arc<str> {
         &self.namespace

@@ -57,6 +57,9 @@ metrics! {
     /// Events received from clients, by namespace, event (only those with a rule) and result.
     pub fn socket_event[namespace, event, result]() = counter("frontroom_socket_events_total").increment(1);
 
+    /// Seconds from an event, connect or disconnect to the end of its rule, for rules that ask a backend.
+    pub fn event_duration[](seconds: f64) = histogram("frontroom_event_duration_seconds").record(seconds);
+
     /// Events queued for clients.
     pub fn deliveries[](count: u64) = counter("frontroom_deliveries_total").increment(count);
 
@@ -92,6 +95,9 @@ metrics! {
 
     /// Requests sent to an upstream, by result.
     pub fn upstream_request[upstream, result]() = counter("frontroom_upstream_requests_total").increment(1);
+
+    /// Seconds from a request to the head of the upstream's answer, or to its failure.
+    pub fn upstream_request_duration[upstream](seconds: f64) = histogram("frontroom_upstream_request_duration_seconds").record(seconds);
 
     /// Endpoints of an upstream, by state.
     pub fn upstream_endpoints[upstream, state](count: f64) = gauge("frontroom_upstream_endpoints").set(count);

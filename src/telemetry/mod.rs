@@ -2,6 +2,7 @@
 
 mod access;
 mod escape;
+mod event;
 mod kept;
 pub mod logs;
 pub mod metrics;
@@ -9,3 +10,4 @@ mod otlp;
 pub mod trace;
 
 pub use access::Access;
+pub use event::Handled;

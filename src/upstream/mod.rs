@@ -33,7 +33,7 @@ mod tls;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 
@@ -149,9 +149,10 @@ impl Upstream {
         response_timeout: Option<Duration>,
         repeatable: bool,
     ) -> Result<Response<Body>, Error> {
-        let span = Span::upstream(&self.name, &mut request);
+        let (span, started) = (Span::upstream(&self.name, &mut request), Instant::now());
         let limit = response_timeout.unwrap_or(self.timeouts.response);
         let result = self.try_endpoints(request, Terms { limit, repeatable, fresh: false }).await;
+        metrics::upstream_request_duration(&self.name, started.elapsed().as_secs_f64());
         match &result {
             Ok(response) => {
                 span.status(response.status().as_u16());

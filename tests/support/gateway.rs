@@ -68,6 +68,11 @@ impl Gateway {
         self.log.0.lock().expect("nobody panicked").contains(text)
     }
 
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        self.log.0.lock().expect("nobody panicked").clone()
+    }
+
     /// The value of a metric, with its labels as `/metrics` writes them; 0 where it is not there yet.
     pub fn metric(&self, name: &str) -> u64 {
         let text =

@@ -13,6 +13,8 @@ pub struct Log {
     pub level: Option<String>,
     /// One line a request. Default true.
     pub access: Option<bool>,
+    /// One line for each connect, event and disconnect. Default false.
+    pub events: Option<bool>,
 }
 
 /// How a log line is written.
