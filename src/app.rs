@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::{Request, Response};
@@ -19,9 +20,9 @@ use crate::engineio::Engine;
 use crate::fault::Fault;
 use crate::gateway::{self, Gateway};
 use crate::rules::Rulebook;
-use crate::server::{self, Crowd, Handler, Listener, Peer, Terms, Workers};
+use crate::server::{self, Crowd, Drain, Handler, Listener, Peer, Terms, Workers};
 use crate::socketio::{Door, Hub};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{self, Metrics};
 use crate::types;
 pub use crate::types::Format;
 
@@ -37,6 +38,9 @@ use signals::Signals;
 
 /// The exit code of a bad config, as of bad usage.
 const BAD_CONFIG: u8 = 2;
+
+/// How often rooms and connections are counted.
+const COUNT: Duration = Duration::from_secs(1);
 
 /// Runs the gateway until it is told to end.
 pub fn run(config: &Path, workers: usize) -> ExitCode {
@@ -188,6 +192,16 @@ impl Handler for Admin {
     }
 }
 
+/// Keeps the metrics up that are cheaper to look at than to count. For ever.
+async fn count(hub: Arc<Hub>, drain: Drain) {
+    let mut tick = tokio::time::interval(COUNT);
+    loop {
+        tick.tick().await;
+        metrics::rooms(hub.count_rooms() as f64);
+        metrics::connections(drain.open() as f64);
+    }
+}
+
 /// Logs what is wrong with a config that runs all the same.
 fn tell_bearable(compiled: &Compiled) {
     for problem in &compiled.bearable {
@@ -221,7 +235,7 @@ impl House {
         let drain = Arc::new(Handle(end.clone()));
         House {
             gateway: Arc::new(Gateway::new(compiled.snapshot, engine.clone(), hub.clone())),
-            admin: Arc::new(Admin::new(compiled.admin, readiness, metrics, hub.clone(), drain)),
+            admin: Arc::new(Admin::new(compiled.admin, readiness, metrics, hub.clone(), hub.clone(), drain)),
             engine,
             hub,
             listeners,
@@ -288,6 +302,7 @@ impl House {
             }
         };
         tokio::spawn(server::keep_fresh(handles.clone()));
+        tokio::spawn(count(self.hub.clone(), self.end.drain()));
         let ended = async {
             tokio::select! {
                 () = ending.next() => {}

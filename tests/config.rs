@@ -267,7 +267,10 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
     assert_eq!(file.taps[1].namespace.as_deref(), Some(defaults::TAP_NAMESPACE));
     assert_eq!(file.taps[1].max_body.unwrap().0, defaults::TAP_MAX_BODY);
     assert_eq!(file.hooks.timeout.unwrap().0, defaults::HOOK_TIMEOUT);
-    assert_eq!(file.admin.unwrap().listen.as_deref(), Some(defaults::ADMIN_LISTEN));
+    let admin = file.admin.unwrap();
+    assert_eq!(admin.listen.as_deref(), Some(defaults::ADMIN_LISTEN));
+    assert_eq!(admin.max_followers, Some(defaults::ADMIN_MAX_FOLLOWERS));
+    assert_eq!(admin.follow_queue.unwrap().0, defaults::ADMIN_FOLLOW_QUEUE);
     assert_eq!(file.limits.connections, Some(defaults::LIMIT_CONNECTIONS));
     assert_eq!(file.limits.connections_per_ip, Some(defaults::LIMIT_CONNECTIONS_PER_IP));
     let rate = defaults::LIMIT_REQUESTS_PER_SECOND_PER_IP;

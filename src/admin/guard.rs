@@ -47,11 +47,23 @@ impl Guard {
         Guard { token: token.map(|token| digest(token.as_bytes())) }
     }
 
+    /// Whether another token is asked for than by `other`.
+    pub(super) fn differs(&self, other: &Guard) -> bool {
+        self.token != other.token
+    }
+
+    /// The same for the console's own files, in which nothing is secret: where there is a token, the page
+    /// asks for it.
+    pub(super) fn check_page<B>(&self, request: &Request<B>) -> Result<(), Fault> {
+        if self.token.is_some() { Ok(()) } else { self.check(request) }
+    }
+
     /// Whether the request may go on. Without a token, a page of a browser may not: neither one
-    /// that says so by its Origin, nor one whose name was rebound to this address.
+    /// that says so by its Origin, nor one whose name was rebound to this address. The console may.
     pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), Fault> {
         let Some(token) = &self.token else {
-            if request.headers().contains_key(ORIGIN) || !is_asked_locally(request) {
+            let stranger = request.headers().contains_key(ORIGIN) && !is_console(request.headers());
+            if stranger || !is_asked_locally(request) {
                 let message = "web pages may not call the admin listener; set admin.token to call it by name";
                 return Err(Fault::new(StatusCode::FORBIDDEN, "forbidden", message));
             }
@@ -65,6 +77,20 @@ impl Guard {
         let fault = Fault::new(StatusCode::UNAUTHORIZED, code, message);
         Err(fault.with_header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge)))
     }
+}
+
+/// Whether it is a page of this very listener that asks, of which there is none but the console. Only a
+/// browser sets `Sec-Fetch-Site`, and no script can (Fetch Metadata); the origin's host, with its port, must be
+/// the one that is asked.
+fn is_console(headers: &HeaderMap) -> bool {
+    let one = |name: &str| {
+        let mut values = headers.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none())?.to_str().ok()
+    };
+    let (Some(origin), Some(host), Some(site)) = (one("origin"), one("host"), one("sec-fetch-site")) else {
+        return false;
+    };
+    site == "same-origin" && origin.strip_prefix("http://") == Some(host)
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750 2.1).

@@ -40,10 +40,17 @@ pub(super) async fn rooms(sockets: &dyn Sockets, written: Option<&str>) -> Resul
     Ok(RoomsPage { rooms: items, total, next })
 }
 
-/// Tells of one socket.
-pub(super) async fn socket(sockets: &dyn Sockets, id: &str) -> Result<Member, Fault> {
-    let found = sockets.find(id).await;
-    found.ok_or_else(|| Fault::new(StatusCode::NOT_FOUND, "no_socket", "no socket has this id"))
+/// Tells of one socket, without the headers and parameters that `tokens` names (`header:NAME`, `query:NAME`).
+pub(super) async fn socket(sockets: &dyn Sockets, id: &str, tokens: &[String]) -> Result<Member, Fault> {
+    let none = || Fault::new(StatusCode::NOT_FOUND, "no_socket", "no socket has this id");
+    let mut found = sockets.find(id).await.ok_or_else(none)?;
+    if let Some(handshake) = &mut found.handshake {
+        for (kind, token) in tokens.iter().filter_map(|token| token.split_once(':')) {
+            let is_header = kind == "header";
+            handshake.hide(kind, |name, _| name == token || is_header && name.eq_ignore_ascii_case(token));
+        }
+    }
+    Ok(found)
 }
 
 /// Reads `namespace`, `room`, `after` and `limit`. An empty one is as good as none.

@@ -2,7 +2,9 @@
 
 mod body;
 mod calls;
+mod console;
 mod drain;
+mod follow;
 mod guard;
 mod lists;
 mod readiness;
@@ -19,10 +21,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::body::Body;
+use crate::config::value::OneOrMany;
 use crate::config::{Problems, defaults, file};
 use crate::fault::Fault;
-use crate::socketio::Sockets;
+use crate::socketio::{Hub, Sockets};
 use crate::telemetry::metrics::{self, Metrics};
+use crate::telemetry::recent;
 
 pub use drain::{Ending, Progress, Status};
 use guard::Guard;
@@ -32,6 +36,9 @@ use routes::{Access, Call, Route};
 /// The description of all calls, for tools.
 const OPENAPI: &str = include_str!("openapi.json");
 
+/// The least `admin.follow_queue`.
+const MIN_FOLLOW_QUEUE: u64 = 64_000;
+
 /// The compiled `admin` section.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -40,18 +47,37 @@ pub struct Settings {
     guard: Guard,
     /// Largest request body, in bytes.
     max_body: usize,
+    follow: follow::Bounds,
+    /// Where clients' tokens are, as `credentials.token` says: not shown.
+    tokens: Vec<String>,
 }
 
 impl Settings {
-    /// Compiles the `admin` section, which may be absent.
-    pub fn build(admin: Option<&file::Admin>, problems: &mut Problems) -> Settings {
+    /// Compiles the `admin` section, which may be absent; `tokens` is `credentials.token`.
+    pub fn build(
+        admin: Option<&file::Admin>,
+        tokens: Option<&OneOrMany<String>>,
+        problems: &mut Problems,
+    ) -> Settings {
         let listen = admin.and_then(|admin| admin.listen.as_deref()).unwrap_or(defaults::ADMIN_LISTEN);
         let token = admin.and_then(|admin| admin.token.as_deref());
         let max_body = admin.and_then(|admin| admin.max_body).map_or(defaults::ADMIN_MAX_BODY, |max| max.0);
+        let most = admin.and_then(|admin| admin.max_followers).unwrap_or(defaults::ADMIN_MAX_FOLLOWERS);
+        let queue =
+            admin.and_then(|admin| admin.follow_queue).map_or(defaults::ADMIN_FOLLOW_QUEUE, |max| max.0);
+        if queue < MIN_FOLLOW_QUEUE {
+            let wrong = "what one event may show does not fit";
+            problems.add("admin.follow_queue", wrong, format!("at least {MIN_FOLLOW_QUEUE} bytes"));
+        }
         Settings {
             listen: listen.to_owned(),
             guard: Guard::build(listen, token, problems),
             max_body: usize::try_from(max_body).unwrap_or(usize::MAX),
+            follow: follow::Bounds {
+                max_followers: most,
+                max_queue: usize::try_from(queue).unwrap_or(usize::MAX),
+            },
+            tokens: tokens.map_or_else(Vec::new, |tokens| tokens.0.clone()),
         }
     }
 }
@@ -62,6 +88,7 @@ pub struct Admin {
     readiness: Readiness,
     metrics: Metrics,
     sockets: Arc<dyn Sockets>,
+    hub: Arc<Hub>,
     ending: Arc<dyn Ending>,
 }
 
@@ -72,21 +99,26 @@ impl std::fmt::Debug for Admin {
 }
 
 impl Admin {
-    /// Serves as `settings` say. `sockets` are those that calls speak of, `ending` is what a drain
-    /// begins.
+    /// Serves as `settings` say. `sockets` are those that calls speak of, those of `hub` can be followed,
+    /// `ending` is what a drain begins.
     pub fn new(
         settings: Settings,
         readiness: Readiness,
         metrics: Metrics,
         sockets: Arc<dyn Sockets>,
+        hub: Arc<Hub>,
         ending: Arc<dyn Ending>,
     ) -> Admin {
-        Admin { settings: ArcSwap::from_pointee(settings), readiness, metrics, sockets, ending }
+        Admin { settings: ArcSwap::from_pointee(settings), readiness, metrics, sockets, hub, ending }
     }
 
-    /// Serves as these settings say from now on; the address stays.
+    /// Serves as these settings say from now on; the address stays. Who follows a socket under a token that
+    /// is none any more stops.
     pub fn set(&self, settings: Settings) {
-        self.settings.store(Arc::new(settings));
+        let before = self.settings.swap(Arc::new(settings));
+        if before.guard.differs(&self.settings.load().guard) {
+            self.hub.end_following();
+        }
     }
 
     /// Answers one request. Never fails: what is wrong with the request is the answer.
@@ -105,13 +137,17 @@ impl Admin {
         found: Result<(&'static Route, Option<String>), Fault>,
     ) -> Result<Response<Body>, Fault> {
         let settings = self.settings.load_full();
-        if !matches!(found, Ok((Route { access: Access::Open, .. }, _))) {
+        match found.as_ref().map(|(route, _)| route.access) {
+            Ok(Access::Open) => {}
+            Ok(Access::Page) => settings.guard.check_page(&request)?,
             // Before the fault too: a stranger does not learn which calls there are.
-            settings.guard.check(&request)?;
+            Ok(Access::Guarded) | Err(_) => settings.guard.check(&request)?,
         }
         let (route, id) = found?;
         let sockets = &*self.sockets;
         match route.call {
+            Call::Lead => Ok(console::lead()),
+            Call::Console(asset) => Ok(console::asset(asset)),
             Call::Healthz => Ok(json(StatusCode::OK, r#"{"status":"ok"}"#.into())),
             Call::Readyz => Ok(self.ready()),
             Call::Metrics => {
@@ -128,7 +164,14 @@ impl Admin {
                 written(&calls::batch(sockets, &body).await?)
             }
             Call::Sockets => written(&lists::sockets(sockets, request.uri().query()).await?),
-            Call::Socket => written(&lists::socket(sockets, &id.unwrap_or_default()).await?),
+            Call::Socket => {
+                written(&lists::socket(sockets, &id.unwrap_or_default(), &settings.tokens).await?)
+            }
+            Call::Follow => {
+                let (id, query) = (id.unwrap_or_default(), request.uri().query());
+                follow::follow(&self.hub, &id, query, settings.follow)
+            }
+            Call::Errors => written(&recent()),
             Call::Rooms => written(&lists::rooms(sockets, request.uri().query()).await?),
             Call::Drain => written(&self.ending.begin()),
         }

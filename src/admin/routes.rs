@@ -4,6 +4,7 @@ use http::header::ALLOW;
 use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 
+use super::console::Asset;
 use crate::fault::Fault;
 use crate::rules::actions::Verb;
 
@@ -22,6 +23,8 @@ pub(super) struct Route {
 pub(super) enum Access {
     /// Anybody who reaches the listener: a kubelet has no token.
     Open,
+    /// Whoever is not a stranger's page: a browser that opens the console has no token yet.
+    Page,
     /// Whom the guard admits.
     Guarded,
 }
@@ -29,6 +32,8 @@ pub(super) enum Access {
 /// What a call does.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Call {
+    Lead,
+    Console(Asset),
     Healthz,
     Readyz,
     Metrics,
@@ -37,7 +42,9 @@ pub(super) enum Call {
     Batch,
     Sockets,
     Socket,
+    Follow,
     Rooms,
+    Errors,
     Drain,
 }
 
@@ -47,6 +54,10 @@ const fn route(method: Method, path: &'static str, access: Access, call: Call) -
 
 /// Every call there is.
 pub(super) const ROUTES: &[Route] = &[
+    route(Method::GET, "/", Access::Page, Call::Lead),
+    route(Method::GET, "/console", Access::Page, Call::Console(Asset::Page)),
+    route(Method::GET, "/console.js", Access::Page, Call::Console(Asset::Script)),
+    route(Method::GET, "/console.css", Access::Page, Call::Console(Asset::Style)),
     route(Method::GET, "/healthz", Access::Open, Call::Healthz),
     route(Method::GET, "/readyz", Access::Open, Call::Readyz),
     route(Method::GET, "/metrics", Access::Guarded, Call::Metrics),
@@ -58,17 +69,22 @@ pub(super) const ROUTES: &[Route] = &[
     route(Method::POST, "/v1/batch", Access::Guarded, Call::Batch),
     route(Method::GET, "/v1/sockets", Access::Guarded, Call::Sockets),
     route(Method::GET, "/v1/sockets/{id}", Access::Guarded, Call::Socket),
+    route(Method::GET, "/v1/sockets/{id}/events", Access::Guarded, Call::Follow),
     route(Method::GET, "/v1/rooms", Access::Guarded, Call::Rooms),
+    route(Method::GET, "/v1/errors", Access::Guarded, Call::Errors),
     route(Method::POST, "/v1/drain", Access::Guarded, Call::Drain),
 ];
 
 impl Route {
     /// Whether a path is this call's; with what `{id}` stands for.
     fn matches(&self, path: &str) -> Option<Option<String>> {
-        let Some(before) = self.path.strip_suffix("{id}") else {
+        let Some((before, behind)) = self.path.split_once("{id}") else {
             return (path == self.path).then_some(None);
         };
-        let id = path.strip_prefix(before).filter(|id| !id.is_empty() && !id.contains('/'))?;
+        let id = path.strip_prefix(before)?.strip_suffix(behind)?;
+        if id.is_empty() || id.contains('/') {
+            return None;
+        }
         Some(Some(percent_decode_str(id).decode_utf8_lossy().into_owned()))
     }
 }

@@ -9,8 +9,12 @@ use http_body_util::BodyExt;
 
 use crate::body::Body;
 use crate::config::{Problems, file};
+use crate::engineio::Reason;
 use crate::json::Json;
-use crate::socketio::{Answers, Command, Member, Page, Query, Question, Room, Sockets};
+use crate::socketio::{
+    Answers, Captures, Command, Event, Events, Hub, Limits, Member, Page, Query, Question, Refusal, Room,
+    Socket, Sockets,
+};
 use crate::telemetry::metrics::Metrics;
 
 use super::routes::ROUTES;
@@ -47,6 +51,27 @@ impl Sockets for Crowd {
     }
 }
 
+/// Lets nobody in.
+struct Closed;
+
+impl Events for Closed {
+    fn namespace(&self, _: &str) -> Option<Captures> {
+        None
+    }
+
+    fn connect(&self, _: &Arc<Hub>, _: Arc<Socket>) -> BoxFuture<'static, Result<Vec<Command>, Refusal>> {
+        ready(Ok(Vec::new())).boxed()
+    }
+
+    fn event(&self, _: &Arc<Hub>, _: Arc<Socket>, _: Event) -> Option<BoxFuture<'static, ()>> {
+        None
+    }
+
+    fn disconnect(&self, _: &Arc<Hub>, _: Arc<Socket>, _: Reason) -> BoxFuture<'static, ()> {
+        ready(()).boxed()
+    }
+}
+
 /// An end that never comes.
 struct Endless;
 
@@ -59,7 +84,7 @@ impl Ending for Endless {
 fn settings(yaml: &str) -> (Settings, Vec<String>) {
     let section: Option<file::Admin> = serde_yaml::from_str(yaml).expect("the YAML of a test");
     let mut problems = Problems::default();
-    let settings = Settings::build(section.as_ref(), &mut problems);
+    let settings = Settings::build(section.as_ref(), None, &mut problems);
     (settings, problems.into_vec().iter().map(ToString::to_string).collect())
 }
 
@@ -70,6 +95,10 @@ fn admin(yaml: &str) -> (Admin, Readiness) {
         readiness.clone(),
         Metrics::install(),
         Arc::new(Crowd::default()),
+        Arc::new(Hub::new(
+            Arc::new(Closed),
+            Limits::build(&file::SocketIo::default(), &mut Problems::default()),
+        )),
         Arc::new(Endless),
     );
     (admin, readiness)
@@ -169,10 +198,82 @@ async fn without_a_token_no_web_page_gets_in() {
 }
 
 #[tokio::test]
+async fn without_a_token_the_console_gets_in_and_pages_of_other_origins_do_not() {
+    let (admin, _) = admin("null");
+    let call = "POST /v1/emit";
+    let from = |host: &'static str, origin: &'static str, site: &'static str| {
+        [("host", host), ("origin", origin), ("sec-fetch-site", site)]
+    };
+    for (host, origin) in [
+        ("127.0.0.1:4001", "http://127.0.0.1:4001"),
+        ("localhost:4001", "http://localhost:4001"),
+        ("[::1]:4001", "http://[::1]:4001"),
+    ] {
+        // 400: the guard let it through to a call without a body.
+        assert_eq!(status(&admin, call, &from(host, origin, "same-origin")).await, 400, "{origin}");
+        for site in ["same-site", "cross-site", "none", ""] {
+            assert_eq!(status(&admin, call, &from(host, origin, site)).await, 403, "{origin} {site}");
+        }
+        assert_eq!(status(&admin, call, &[("host", host), ("origin", origin)]).await, 403, "{origin}");
+    }
+    for (host, origin) in [
+        ("localhost:4001", "http://localhost:3000"),
+        ("localhost:4001", "https://localhost:4001"),
+        ("localhost:4001", "null"),
+        ("evil.test:4001", "http://evil.test:4001"),
+    ] {
+        assert_eq!(status(&admin, call, &from(host, origin, "same-origin")).await, 403, "{origin}");
+    }
+    let twice =
+        [&from("localhost", "http://localhost", "same-origin")[..], &[("origin", "http://evil.test")]];
+    assert_eq!(status(&admin, call, &twice.concat()).await, 403);
+}
+
+#[tokio::test]
+async fn the_console_loads_nothing_from_elsewhere_and_asks_for_the_token_itself() {
+    let (open, _) = admin("null");
+    let (locked, _) = admin("{listen: 0.0.0.0:4001, token: secret}");
+    let local = [("host", "localhost:4001")];
+    for (call, kind) in [
+        ("GET /console", "text/html; charset=utf-8"),
+        ("GET /console.js", "text/javascript; charset=utf-8"),
+        ("GET /console.css", "text/css; charset=utf-8"),
+    ] {
+        let (status_, headers, text) = ask(&open, call, &local).await;
+        assert_eq!(
+            (status_.as_u16(), &headers["content-type"]),
+            (200, &http::HeaderValue::from_static(kind))
+        );
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(
+            policy
+                .starts_with("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';")
+        );
+        assert!(policy.ends_with("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert!(text.len() > 1000 && !text.contains("//cdn") && !text.contains("https://"), "{call}");
+        assert_eq!(status(&open, call, &[("host", "evil.test")]).await, 403, "{call}");
+        assert_eq!(status(&locked, call, &[("host", "admin.example.com")]).await, 200, "{call}");
+    }
+    assert_eq!(ask(&open, "GET /", &local).await.1["location"], "console");
+    assert_eq!(status(&locked, "GET /v1/errors", &[("host", "admin.example.com")]).await, 401);
+    assert_eq!(status(&locked, "GET /v1/sockets/a/events", &[("host", "admin.example.com")]).await, 401);
+}
+
+#[tokio::test]
 async fn what_is_no_call_is_told() {
     let (admin, _) = admin("null");
     for (call, expected, code) in [
-        ("GET /", 404, "not_found"),
+        ("GET /nothing", 404, "not_found"),
+        ("GET /v1/sockets/", 404, "not_found"),
+        ("GET /v1/sockets/a/b", 404, "not_found"),
+        ("GET /v1/sockets//events", 404, "not_found"),
+        ("GET /v1/sockets/a/events", 404, "no_socket"),
+        ("GET /v1/sockets/a/events?payload=false", 404, "no_socket"),
+        ("GET /v1/sockets/a/events?payload=yes", 400, "bad_request"),
+        ("GET /v1/sockets/a/events?payload=true&payload=true", 400, "bad_request"),
+        ("GET /v1/sockets/a/events?after=1", 400, "bad_request"),
+        ("POST /v1/sockets/a/events", 405, "method_not_allowed"),
         ("GET /metrics/", 404, "not_found"),
         ("POST /metrics", 405, "method_not_allowed"),
         ("DELETE /healthz", 405, "method_not_allowed"),

@@ -84,7 +84,7 @@ impl Compiled {
             Snapshot::build(file, routes.clone(), credentials.clone(), rules.taps().clone(), problems);
         Compiled {
             listen: Terms::build(file, problems),
-            admin: Settings::build(file.admin.as_ref(), problems),
+            admin: Settings::build(file.admin.as_ref(), file.credentials.token.as_ref(), problems),
             admin_written: file.admin.as_ref().is_some_and(|admin| admin.listen.is_some()),
             logs: Logs::build(&file.log, problems),
             emitters: Emitters::build(&file.emitters, problems),

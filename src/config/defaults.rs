@@ -123,6 +123,10 @@ pub const HOOK_ACK_TIMEOUT: Duration = Duration::from_secs(10);
 pub const ADMIN_LISTEN: &str = "127.0.0.1:4001";
 /// `admin.max_body`, in bytes.
 pub const ADMIN_MAX_BODY: u64 = 1_000_000;
+/// `admin.max_followers`.
+pub const ADMIN_MAX_FOLLOWERS: usize = 16;
+/// `admin.follow_queue`, in bytes.
+pub const ADMIN_FOLLOW_QUEUE: u64 = 1_000_000;
 
 /// `limits.connections`; 0 sets no bound of our own.
 pub const LIMIT_CONNECTIONS: usize = 0;

@@ -45,6 +45,18 @@ impl Parcel {
         self.first.len() + self.attachments().iter().map(Frame::len).sum::<usize>()
     }
 
+    /// The text of the packet, behind its type.
+    pub fn text(&self) -> &str {
+        let text = self.first.payload().get(1..).unwrap_or_default();
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+
+    /// Bytes of the message and its attachments, without what transports put around them.
+    pub fn payload_len(&self) -> usize {
+        let frames = std::iter::once(&self.first).chain(self.attachments());
+        frames.map(|frame| frame.payload().len()).sum::<usize>().saturating_sub(1)
+    }
+
     /// The frames as a polling body.
     #[cfg(test)]
     pub(crate) fn polling_for_tests(&self) -> String {

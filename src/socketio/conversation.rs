@@ -76,13 +76,9 @@ impl Conversation for Handle {
     }
 
     fn message(&self, session: &Arc<Session>, message: Message) {
-        let bytes = message.len();
+        let assembled = self.0.assemble(session, message);
         // Node tells what is no packet from a packet at the wrong time.
-        match self
-            .0
-            .assemble(session, message)
-            .map(|packet| packet.map(|it| self.0.handle(session, it, bytes)))
-        {
+        match assembled.map(|packet| packet.map(|(packet, bytes)| self.0.handle(session, packet, bytes))) {
             Ok(None | Some(Ok(()))) => {}
             Ok(Some(Err(Invalid))) => session.close(Reason::ForcedServerClose),
             Err(Invalid) => session.close(Reason::ForcedClose),
@@ -131,17 +127,18 @@ impl Talk {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a packet together; `None` while attachments are missing. Text while they are due, and
-    /// binary while none are, break the protocol.
-    fn assemble(&self, session: &Arc<Session>, message: Message) -> Result<Option<Packet>, Invalid> {
+    /// Puts a packet together, and says how many bytes it had; `None` while attachments are missing. Text
+    /// while they are due, and binary while none are, break the protocol.
+    fn assemble(&self, session: &Arc<Session>, message: Message) -> Result<Option<(Packet, usize)>, Invalid> {
         let mut inner = self.inner();
+        let bytes = message.len() + inner.incomplete.as_ref().map_or(0, |(before, _)| before.len());
         let (parsed, patience) = match (inner.incomplete.take(), message) {
             (None, Message::Text(text)) => (packet::parse(text, self.hub.limits().attachments)?, None),
             (Some((incomplete, patience)), Message::Binary(data)) => (incomplete.add(data)?, Some(patience)),
             _ => return Err(Invalid),
         };
         match parsed {
-            Parsed::Whole(packet) => Ok(Some(packet)),
+            Parsed::Whole(packet) => Ok(Some((packet, bytes))),
             Parsed::Incomplete(incomplete) => {
                 let timeout = self.hub.limits().attachment_timeout;
                 let patience = patience.unwrap_or_else(|| Patience::begin(session, timeout));
@@ -167,12 +164,15 @@ impl Talk {
             Content::Event { id, name, args } => {
                 if let Some(socket) = self.connected(&namespace)? {
                     let ack = id.map(|id| Acknowledge { socket: socket.clone(), id });
-                    socket.receive(Event { name, args, ack }, session.hold(bytes));
+                    let event = Event { name, args, ack };
+                    socket.show_received(&event, bytes);
+                    socket.receive(event, session.hold(bytes));
                 }
                 Ok(())
             }
             Content::Ack { id, args } => {
                 if let Some(socket) = self.connected(&namespace)? {
+                    socket.show_acked(&id, &args, bytes);
                     socket.acknowledge(&id, args);
                 }
                 Ok(())

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 
 use super::ask::{self, Asked};
 use super::conversation::{Handle, Talk};
+use super::follow::Followers;
 use super::life;
 use super::namespace::Namespace;
 use super::recovery::{self, Log, Recovery};
@@ -23,6 +24,7 @@ pub struct Hub {
     limits: ArcSwap<Limits>,
     busy: AtomicUsize,
     recovery: Recovery,
+    followers: Followers,
 }
 
 impl std::fmt::Debug for Hub {
@@ -49,6 +51,7 @@ impl Hub {
             limits: ArcSwap::from_pointee(limits),
             busy: AtomicUsize::new(0),
             recovery: Recovery::default(),
+            followers: Followers::default(),
         }
     }
 
@@ -64,6 +67,16 @@ impl Hub {
 
     pub(super) fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    pub(super) fn followers(&self) -> &Followers {
+        &self.followers
+    }
+
+    /// Rooms that somebody is in, without those named by a socket's id.
+    pub fn count_rooms(&self) -> usize {
+        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
+        namespaces.values().map(|namespace| namespace.count_rooms()).sum()
     }
 
     pub(super) fn limits(&self) -> arc_swap::Guard<Arc<Limits>> {

@@ -198,6 +198,7 @@ impl Socket {
             !std::mem::replace(&mut life.working, true)
         };
         self.talk.hub().exit(self);
+        self.show_end(reason);
         self.count(None);
         self.fail_acks();
         self.talk.hub().recovery().ended(self, reason);

@@ -115,6 +115,10 @@ impl Namespace {
         members.rooms.iter().map(|(name, room)| (name.clone(), room.members.len())).collect()
     }
 
+    pub(super) fn count_rooms(&self) -> usize {
+        self.read().rooms.len()
+    }
+
     /// The sockets meant, each once. A list of its own, so that nothing is locked while they are
     /// sent to.
     pub(super) fn select(&self, target: &Target) -> Selection {

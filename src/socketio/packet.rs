@@ -73,6 +73,11 @@ pub(super) fn parse(text: Utf8, max_attachments: usize) -> Result<Parsed, Invali
 }
 
 impl Incomplete {
+    /// Bytes that have come so far.
+    pub(super) fn len(&self) -> usize {
+        self.text.bytes().len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
+    }
+
     /// Adds an attachment; the packet, once it was the last.
     pub(super) fn add(mut self, attachment: Bytes) -> Result<Parsed, Invalid> {
         self.attachments.push(attachment);
@@ -249,6 +254,29 @@ pub(super) fn connect_error_parcel(namespace: &str, message: &str, data: Option<
     }
     parts.push("}");
     Parcel::new(Frame::text(&parts), false)
+}
+
+/// What an event or ack of ours says.
+#[derive(Debug)]
+pub(super) struct Shown<'a> {
+    /// The event's name; `None` for an ack.
+    pub(super) event: Option<String>,
+    pub(super) id: Option<&'a str>,
+    pub(super) args: Vec<&'a str>,
+}
+
+/// Reads an event or ack back that was written here; `None` for any other packet.
+pub(super) fn shown(text: &str) -> Option<Shown<'_>> {
+    let head = Head::parse(text).ok()?;
+    let is_event = matches!(head.kind, b'2' | b'5');
+    if !is_event && !matches!(head.kind, b'3' | b'6') {
+        return None;
+    }
+    let parts: Vec<&RawValue> = serde_json::from_str(head.data).ok()?;
+    let mut args: Vec<&str> = parts.into_iter().map(RawValue::get).collect();
+    let name = (is_event && !args.is_empty()).then(|| args.remove(0));
+    let event = name.map(|name| serde_json::from_str(name).unwrap_or_else(|_| name.to_owned()));
+    Some(Shown { event, id: head.id, args })
 }
 
 /// The server makes a client leave a namespace.

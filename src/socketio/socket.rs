@@ -33,6 +33,8 @@ pub struct Socket {
     open: AtomicBool,
     gate: Mutex<Gate>,
     recovered: bool,
+    /// Whether somebody looks on.
+    pub(super) followed: AtomicBool,
     /// None while recovery is off.
     pub(super) trail: Option<Box<Mutex<Trail>>>,
 }
@@ -95,6 +97,7 @@ impl Socket {
             open: AtomicBool::new(false),
             gate: Mutex::default(),
             recovered: who.recovered,
+            followed: AtomicBool::new(false),
             trail: who.trail,
         }
     }
@@ -239,7 +242,14 @@ impl Socket {
                 return true;
             }
         }
-        self.session.send(parcel) == Sent::Queued
+        self.transmit(parcel)
+    }
+
+    /// Queues a parcel for the client. True when it was queued.
+    fn transmit(&self, parcel: &Parcel) -> bool {
+        let sent = self.session.send(parcel);
+        self.show_sent(parcel, sent);
+        sent == Sent::Queued
     }
 
     /// Sends what its client missed, CONNECT, what the connect rule sent, what came meanwhile; then
@@ -260,7 +270,7 @@ impl Socket {
             self.session.replay(&missed);
         }
         for parcel in own.iter().chain(&others) {
-            self.session.send(parcel);
+            self.transmit(parcel);
         }
         self.open.store(true, Ordering::Release);
     }
@@ -284,6 +294,7 @@ impl Socket {
         if let (Some(trail), Some(log)) = (&self.trail, log) {
             lock(trail).join(room, log);
         }
+        self.show_joined(room);
         true
     }
 
@@ -297,6 +308,7 @@ impl Socket {
                 if let (Some(trail), Some(log)) = (&self.trail, log) {
                     lock(trail).leave(room, log);
                 }
+                self.show_left(room);
                 true
             }
             _ => false,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Command, Hub, Outgoing, Socket, Target};
+use super::{Command, Hub, Luggage, Outgoing, Socket, Target};
 use crate::json::Json;
 
 /// All sockets, wherever they are. One node's are those of its [`Hub`]; whoever joins several nodes
@@ -24,7 +24,7 @@ pub trait Sockets: Send + Sync + 'static {
     /// Sends an event that every socket meant is to answer, and waits for them.
     fn ask(&self, question: Question) -> BoxFuture<'static, Answers>;
 
-    /// The socket with this id, in whichever namespace.
+    /// The socket with this id, in whichever namespace, with its handshake.
     fn find(&self, id: &str) -> BoxFuture<'static, Option<Member>>;
 
     /// Who is here.
@@ -80,7 +80,7 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// A socket as lists show it. Headers, cookies and `auth` stay out: they hold credentials.
+/// A socket as it is shown. Credentials, cookies and `auth` stay out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Member {
     /// Its id.
@@ -101,6 +101,9 @@ pub struct Member {
     pub issued: u64,
     /// Whether it came back to what it was.
     pub recovered: bool,
+    /// The request that opened its session; lists leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshake: Option<Luggage>,
 }
 
 /// A room and how many are in it.
@@ -162,6 +165,7 @@ impl Member {
             secure: handshake.forwarded.secure,
             issued: handshake.issued,
             recovered: socket.recovered(),
+            handshake: None,
         }
     }
 }
@@ -186,7 +190,11 @@ impl Sockets for Hub {
     }
 
     fn find(&self, id: &str) -> BoxFuture<'static, Option<Member>> {
-        ready(self.anywhere(id).map(|socket| Member::of(&socket))).boxed()
+        let whole = |socket: Arc<Socket>| {
+            let handshake = Some(Luggage::of(socket.handshake()));
+            Member { handshake, ..Member::of(&socket) }
+        };
+        ready(self.anywhere(id).map(whole)).boxed()
     }
 
     fn list(&self, query: Query) -> BoxFuture<'static, Page<Member>> {

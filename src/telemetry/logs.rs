@@ -11,6 +11,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
+use super::recent::Recent;
 use crate::config::file::{self, LogFormat};
 use crate::config::{Problems, defaults};
 
@@ -54,7 +55,7 @@ impl Logs {
             }
             LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
         };
-        match tracing_subscriber::registry().with(filter).with(lines).try_init() {
+        match tracing_subscriber::registry().with(filter).with(lines).with(Recent).try_init() {
             Ok(()) => {
                 let _ = FILTER.set(handle);
             }

@@ -60,6 +60,12 @@ metrics! {
     /// Seconds from an event, connect or disconnect to the end of its rule, for rules that ask a backend.
     pub fn event_duration[](seconds: f64) = histogram("frontroom_event_duration_seconds").record(seconds);
 
+    /// Rooms with sockets in them, without those named by a socket's id.
+    pub fn rooms[](count: f64) = gauge("frontroom_rooms").set(count);
+
+    /// Connections of clients that are open.
+    pub fn connections[](count: f64) = gauge("frontroom_connections").set(count);
+
     /// Events queued for clients.
     pub fn deliveries[](count: u64) = counter("frontroom_deliveries_total").increment(count);
 
@@ -86,6 +92,12 @@ metrics! {
 
     /// Responses that a tap matched, by tap (its `on`) and result.
     pub fn tap[tap, result]() = counter("frontroom_taps_total").increment(1);
+
+    /// Sockets that are being followed over the admin listener, counted once for each that looks on.
+    pub fn followers[](count: f64) = gauge("frontroom_followers").set(count);
+
+    /// What happened to sockets and was lost to followers that were too slow.
+    pub fn follow_lost[]() = counter("frontroom_follow_lost_total").increment(1);
 
     /// Calls of the admin listener, by path (as it is documented) and status.
     pub fn admin_call[path, status]() = counter("frontroom_admin_calls_total").increment(1);

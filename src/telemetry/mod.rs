@@ -7,7 +7,9 @@ mod kept;
 pub mod logs;
 pub mod metrics;
 mod otlp;
+mod recent;
 pub mod trace;
 
 pub use access::Access;
 pub use event::Handled;
+pub use recent::{Trouble, Troubles, recent};

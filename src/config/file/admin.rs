@@ -15,4 +15,8 @@ pub struct Admin {
     pub token: Option<String>,
     /// Largest body of a call. Default 1MB.
     pub max_body: Option<Size>,
+    /// Sockets that are followed at a time. Default 16.
+    pub max_followers: Option<usize>,
+    /// What may wait for one who follows a socket, in bytes. Default 1MB.
+    pub follow_queue: Option<Size>,
 }

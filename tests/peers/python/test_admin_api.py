@@ -40,7 +40,7 @@ def test_the_api_is_what_its_description_says(admin, tmp_path):
     )
     assert run.returncode == 0, run.stdout + run.stderr
     tested = re.search(r"Tested: (\d+)", run.stdout)
-    assert tested and int(tested.group(1)) == 11, run.stdout
+    assert tested and int(tested.group(1)) == 17, run.stdout
 
 
 def test_a_drain_answers_as_described(admin):
