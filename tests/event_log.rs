@@ -40,14 +40,11 @@ fn site(log: &str) -> Gateway {
         "GET /fails" => (500, r#"{"code":"code-s3cret"}"#.into()),
         _ => (200, r#""answer-s3cret""#.into()),
     });
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let file = folder.path().join("config.yaml");
     let text = format!(
         "listen: 127.0.0.1:0\nadmin: {{listen: 127.0.0.1:0, token: test}}\nlog: {log}\nupstream: {}\n{RULES}",
         backend.url
     );
-    std::fs::write(&file, text).expect("the config is written");
-    Gateway::start_file(&file)
+    Gateway::start_whole(&text)
 }
 
 /// A client that does everything once, and leaves; its socket's id.

@@ -35,6 +35,15 @@ impl Gateway {
         Gateway::spawn(&file, arguments, folder)
     }
 
+    /// Starts the binary with a whole config of the test's own, which listens on free ports and has an admin
+    /// listener with the token `test`.
+    pub fn start_whole(config: &str) -> Gateway {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("config.yaml");
+        std::fs::write(&file, config).expect("the config is written");
+        Gateway::spawn(&file, &[], folder)
+    }
+
     /// Starts the binary with a config file of the test's own, which listens on free ports and has an
     /// admin listener with the token `test`.
     pub fn start_file(file: &Path) -> Gateway {

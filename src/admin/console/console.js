@@ -414,21 +414,21 @@ async function follow(id, payload) {
     $('live-state').textContent = 'following';
     $('follow').textContent = 'Stop following';
     // Not waited for: it goes on until the socket leaves.
-    lines(response, moment).then(() => ended('the socket has left'), () => ended('the connection ended'));
+    lines(response, showMoments).then(() => ended('the socket has left'), () => ended('the connection ended'));
   } catch (error) {
     ended('');
     throw error;
   }
 }
 
-/** Hands each JSON line of a response to `take`. */
+/** Hands the JSON lines of a response to `take`, as many as came together. */
 async function lines(response, take) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
     const whole = (rest + part.value).split('\n');
     rest = whole.pop();
-    whole.filter(Boolean).forEach((line) => take(JSON.parse(line)));
+    take(whole.filter(Boolean).map((line) => JSON.parse(line)));
   }
 }
 
@@ -438,15 +438,22 @@ const KINDS = {
   lost: ['not shown', 'end'], disconnected: ['disconnected', 'end'],
 };
 
-function moment({ time: at, type, event, ack, bytes, args, room, reason, count: lost, rooms }) {
+/** Shows what the filter lets through, the newest on top. */
+function showMoments(moments) {
+  const wanted = $('only').value.trim();
+  const body = $('moments').tBodies[0];
+  const shown = moments.filter(({ type, event }) => !wanted || ['following', 'disconnected', 'lost'].includes(type) || event?.includes(wanted));
+  body.prepend(...shown.slice(-MAX_LINES).reverse().map(momentRow));
+  while (body.rows.length > MAX_LINES) body.lastElementChild.remove();
+}
+
+function momentRow({ time: at, type, event, ack, bytes, args, room, reason, count: lost, rooms }) {
   const [name, way] = KINDS[type] ?? [type, ''];
   const more = args !== undefined ? JSON.stringify(args) : (room ?? reason ?? rooms?.slice(1).join(', ') ?? (lost ? `${lost} lines came too fast` : ''));
-  const body = $('moments').tBodies[0];
-  body.prepend(el('tr', {},
+  return el('tr', {},
     el('td', { className: 'no-break' }, time(at)), el('td', {}, el('span', { className: `kind ${way}` }, name)),
     el('td', { className: 'mono' }, event ?? ''), el('td', { className: 'mono' }, ack ?? ''),
-    el('td', { className: 'number' }, bytes === undefined ? '' : String(bytes)), el('td', { className: 'mono' }, more)));
-  if (body.rows.length > MAX_LINES) body.lastElementChild.remove();
+    el('td', { className: 'number' }, bytes === undefined ? '' : String(bytes)), el('td', { className: 'mono' }, more));
 }
 
 // --- Emitting --------------------------------------------------------------------------------
