@@ -3,6 +3,8 @@
 'use strict';
 
 const EVERY_MS = 1000;
+/** Samples that a plot shows, at first and at most. */
+const FEW = 60;
 const SAMPLES = 300;
 /** Latencies are those of so many samples, so that a plot of few events is no comb. */
 const WINDOW = 10;
@@ -172,10 +174,10 @@ const last = (key) => looks.at(-1)[key];
 
 // --- Plots -----------------------------------------------------------------------------------
 
-/** The next of 1, 2, 5, 10, 20 and so on that is not below. */
+/** The next round number that is not below. */
 function roundUp(value, least) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, least)));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= Math.max(value, least) * 0.999);
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= Math.max(value, least) * 0.999);
 }
 
 class Plot {
@@ -184,26 +186,28 @@ class Plot {
   #fill = svg('path', { class: 'fill' });
   #cursor = svg('line', { class: 'cursor', y1: 0, y2: 100, visibility: 'hidden' });
   #top = el('span', { className: 'top' });
-  #big = el('p', { className: 'big' }, '–');
+  #big = el('span', {}, '–');
   #values;
   #hovered = null;
 
   /** `series` gives each line's name and its newest value. */
-  constructor(title, { format, least, series, big }) {
+  constructor(title, { format, least, series, big = [series[0][0], series[0][1]] }) {
     Object.assign(this, { title, format, least, series, big });
     this.#paths = series.map((_, index) => svg('path', { class: ['one', 'two', 'three'][index] }));
     this.#values = series.map(() => el('b', {}, '–'));
-    const area = svg('svg', { viewBox: `0 0 ${SAMPLES - 1} 100`, preserveAspectRatio: 'none', role: 'img', 'aria-label': title });
-    const grid = [0, 50, 100].map((y) => svg('line', { x1: 0, x2: SAMPLES - 1, y1: y, y2: y }));
+    const area = svg('svg', { viewBox: `0 0 ${FEW - 1} 100`, preserveAspectRatio: 'none', role: 'img', 'aria-label': title });
+    const grid = [0, 50, 100].map((y) => svg('line', { x1: 0, x2: '100%', y1: y, y2: y }));
+    this.area = area;
     area.append(...grid, this.#fill, ...this.#paths, this.#cursor);
     area.addEventListener('pointermove', (event) => {
       const box = area.getBoundingClientRect();
-      this.#hover(Math.round(((event.clientX - box.left) / box.width) * (SAMPLES - 1)));
+      this.#hover(Math.round(((event.clientX - box.left) / box.width) * (this.#span() - 1)));
     });
     area.addEventListener('pointerleave', () => this.#hover(null));
     const legend = series.map(([name], index) => el('li', {}, `${name} `, this.#values[index]));
     $('plots').append(
-      el('article', { className: 'card plot' }, el('h3', {}, title), this.#big,
+      el('article', { className: 'card plot' }, el('h3', {}, title),
+        el('p', { className: 'big' }, this.#big, ' ', el('small', {}, this.big[0])),
         el('div', { className: 'area' }, area, this.#top), el('ul', { className: 'legend' }, ...legend)),
     );
   }
@@ -212,13 +216,19 @@ class Plot {
   push() {
     this.#points.push(this.series.map(([, value]) => value()));
     if (this.#points.length > SAMPLES) this.#points.shift();
-    this.#big.textContent = say(this.format, this.big ? this.big() : this.#points.at(-1)[0]);
+    this.#big.textContent = say(this.format, this.big[1]());
     this.#draw();
+  }
+
+  /** How many samples its width stands for. */
+  #span() {
+    return Math.max(FEW, this.#points.length);
   }
 
   #draw() {
     const top = roundUp(Math.max(0, ...this.#points.flat().filter((value) => value !== null)), this.least);
-    const start = SAMPLES - this.#points.length;
+    const start = this.#span() - this.#points.length;
+    this.area.setAttribute('viewBox', `0 0 ${this.#span() - 1} 100`);
     this.#top.textContent = this.format(top);
     this.#paths.forEach((path, line) => {
       let [text, pen] = ['', 'M'];
@@ -238,7 +248,7 @@ class Plot {
   /** Shows the values below the pointer, or the newest. */
   #hover(at) {
     this.#hovered = at;
-    const values = at === null ? this.#points.at(-1) : this.#points[at - (SAMPLES - this.#points.length)];
+    const values = at === null ? this.#points.at(-1) : this.#points[at - (this.#span() - this.#points.length)];
     this.#cursor.setAttribute('visibility', at === null ? 'hidden' : 'visible');
     if (at !== null) ['x1', 'x2'].forEach((name) => this.#cursor.setAttribute(name, at));
     this.#values.forEach((value, line) => (value.textContent = say(this.format, values?.[line])));
@@ -255,15 +265,15 @@ const plots = [
     format: count, least: 5, series: [['events', () => rate('events')], ['deliveries', () => rate('deliveries')]],
   }),
   new Plot('Upstream latency', {
-    format: seconds, least: 0.005, big: () => latency('upstream', 0.95),
+    format: seconds, least: 0.005, big: ['95 %', () => latency('upstream', 0.95)],
     series: [['median', () => latency('upstream', 0.5)], ['95 %', () => latency('upstream', 0.95)]],
   }),
   new Plot('Latency of rules that ask a backend', {
-    format: seconds, least: 0.005, big: () => latency('rules', 0.95),
+    format: seconds, least: 0.005, big: ['95 %', () => latency('rules', 0.95)],
     series: [['median', () => latency('rules', 0.5)], ['95 %', () => latency('rules', 0.95)]],
   }),
   new Plot('Slow consumers', {
-    format: count, least: 1, big: () => last('slow'),
+    format: count, least: 1, big: ['closed since the start', () => last('slow')],
     series: [['closed a second', () => rate('slow')], ['events dropped a second', () => rate('dropped')]],
   }),
 ];
@@ -331,8 +341,8 @@ function row(socket) {
   link.addEventListener('click', doing($('found'), () => open(socket.id)));
   const line = el('tr', {},
     el('td', { className: 'mono' }, link), el('td', {}, socket.namespace), el('td', {}, socket.transport),
-    el('td', {}, socket.address), el('td', {}, socket.rooms.slice(1).join(', ') || '–'),
-    el('td', { className: 'no-break' }, time(socket.issued)));
+    el('td', {}, socket.address), el('td', { className: 'wide' }, socket.rooms.slice(1).join(', ') || '–'),
+    el('td', {}, time(socket.issued)));
   line.dataset.id = socket.id;
   return line;
 }
@@ -451,9 +461,9 @@ function momentRow({ time: at, type, event, ack, bytes, args, room, reason, coun
   const [name, way] = KINDS[type] ?? [type, ''];
   const more = args !== undefined ? JSON.stringify(args) : (room ?? reason ?? rooms?.slice(1).join(', ') ?? (lost ? `${lost} lines came too fast` : ''));
   return el('tr', {},
-    el('td', { className: 'no-break' }, time(at)), el('td', {}, el('span', { className: `kind ${way}` }, name)),
+    el('td', {}, time(at)), el('td', {}, el('span', { className: `kind ${way}` }, name)),
     el('td', { className: 'mono' }, event ?? ''), el('td', { className: 'mono' }, ack ?? ''),
-    el('td', { className: 'number' }, bytes === undefined ? '' : String(bytes)), el('td', { className: 'mono' }, more));
+    el('td', { className: 'number' }, bytes === undefined ? '' : String(bytes)), el('td', { className: 'mono wide' }, more));
 }
 
 // --- Emitting --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import re
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -53,6 +54,14 @@ class Gateway:
                 self.url = found.group(1)
                 self.listening.set()
         self.listening.set()
+
+    def printed(self, pattern):
+        """The first group of the pattern in what it printed, now or soon."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not (found := re.search(pattern, self.output)):
+            assert time.monotonic() < deadline, f"never printed {pattern}:\n{self.output}"
+            time.sleep(0.01)
+        return found.group(1)
 
     def stop(self):
         """SIGTERM; it must exit with 0 in time."""

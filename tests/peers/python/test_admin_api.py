@@ -24,9 +24,7 @@ EXAMPLES = 40
 @pytest.fixture
 def admin():
     gateway = Gateway(CONFIG)
-    found = re.search(r"admin on (http://\S+)", gateway.output)
-    assert found, gateway.output
-    yield found.group(1)
+    yield gateway.printed(r"admin on (http://\S+)\n")
     gateway.stop()
 
 
