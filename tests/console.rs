@@ -147,6 +147,12 @@ fn contents_are_shown_when_they_are_asked_for_and_not_too_long() {
     assert_eq!(lines[1]["args"].to_string(), r#"[{"b":1.0,"a":[null]}]"#);
     assert_eq!((&lines[2]["args"], &lines[2]["bytes"]), (&json!("more than 16 KiB"), &json!(20_013)));
     assert!(plain.next(3).iter().all(|line| line.get("args").is_none()));
+    socket.send(r#"421["frontroom:auth",{"token":"s3cret"}]"#);
+    assert!(socket.text().starts_with("431["));
+    let renewed = follower.next(2);
+    assert_eq!(renewed[0], json!({"type": "received", "event": "frontroom:auth", "ack": "1", "bytes": 39}));
+    assert!(!renewed[1].to_string().contains("s3cret"), "{renewed:?}");
+    assert_eq!(plain.next(2).len(), 2);
     drop(follower);
     // The one that is left goes on.
     eventually("one less", || (gateway.metric("frontroom_followers") == 1).then_some(()));

@@ -297,6 +297,10 @@ fn a_bad_section_is_told_with_what_would_be_right() {
         ("listen: '[::]:4001'", "is open to other machines"),
         ("listen: gateway.internal:4001", "is open to other machines"),
         ("listen: 4001", "is not an address"),
+        (
+            "follow_queue: 10KB",
+            "admin.follow_queue: what one event may show does not fit; at least 64000 bytes",
+        ),
         ("listen: ':4001'", "is not an address"),
         ("listen: 127.0.0.1:port", "is not an address; write it as 127.0.0.1:4001"),
         ("token: ''", "admin.token: is empty"),

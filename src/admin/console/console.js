@@ -212,11 +212,11 @@ class Plot {
     );
   }
 
-  /** Takes the newest values, and draws. */
-  push() {
-    this.#points.push(this.series.map(([, value]) => value()));
+  /** Takes the newest values, or that there are none, and draws. */
+  push(known) {
+    this.#points.push(this.series.map(([, value]) => (known ? value() : null)));
     if (this.#points.length > SAMPLES) this.#points.shift();
-    this.#big.textContent = say(this.format, this.big[1]());
+    this.#big.textContent = say(this.format, known ? this.big[1]() : null);
     this.#draw();
   }
 
@@ -290,31 +290,44 @@ function showErrors({ errors, total }) {
   );
 }
 
+let timer;
+let looking = false;
+
 async function tick() {
-  let wait = EVERY_MS;
+  clearTimeout(timer);
+  if (looking) return;
+  looking = true;
   try {
-    const [text, ready, errors] = await Promise.all([
-      call('metrics').then((response) => response.text()),
-      fetch('readyz', { cache: 'no-store' }).then((response) => response.json()),
-      get('v1/errors'),
-    ]);
-    looks.push(look(read(text)));
-    if (looks.length > WINDOW + 2) looks.shift();
-    if ($('main').hidden) {
-      $('main').hidden = false;
-      $('forget').hidden = !sessionStorage.getItem(TOKEN);
-    }
-    plots.forEach((plot) => plot.push());
-    showErrors(errors);
-    tell($('state'), ready.status);
-    $('state').className = `pill ${ready.status === 'ready' ? 'good' : 'bad'}`;
+    await observe();
+    timer = setTimeout(tick, EVERY_MS);
   } catch (error) {
     if (error instanceof Refused) return ask(error.message);
     tell($('state'), error instanceof TypeError ? 'not reached' : error.message);
     $('state').className = 'pill bad';
-    wait = 3 * EVERY_MS;
+    if (looks.length) plots.forEach((plot) => plot.push(false));
+    timer = setTimeout(tick, EVERY_MS);
+  } finally {
+    looking = false;
   }
-  setTimeout(tick, wait);
+}
+
+/** Looks at everything once, and shows it. */
+async function observe() {
+  const [text, ready, errors] = await Promise.all([
+    call('metrics').then((response) => response.text()),
+    fetch('readyz', { cache: 'no-store' }).then((response) => response.json()),
+    get('v1/errors'),
+  ]);
+  looks.push(look(read(text)));
+  if (looks.length > WINDOW + 2) looks.shift();
+  if ($('main').hidden) {
+    $('main').hidden = false;
+    $('forget').hidden = !sessionStorage.getItem(TOKEN);
+  }
+  plots.forEach((plot) => plot.push(true));
+  showErrors(errors);
+  tell($('state'), ready.status);
+  $('state').className = `pill ${ready.status === 'ready' ? 'good' : 'bad'}`;
 }
 
 // --- Sockets ---------------------------------------------------------------------------------

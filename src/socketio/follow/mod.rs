@@ -21,10 +21,13 @@ pub use moment::{Moment, What};
 use moment::{content, short};
 use queue::Queue;
 
+/// Begins the names of events that are frontroom's own.
+const OURS: &str = "frontroom:";
+
 /// How a socket is followed.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
-    /// Whether arguments are shown, not only names and sizes.
+    /// Whether arguments are shown, not only names and sizes. Those of frontroom's own events never are.
     pub content: bool,
     /// Bytes that may wait for the follower.
     pub max_queue: usize,
@@ -150,11 +153,13 @@ impl Socket {
 
     pub(super) fn show_received(&self, event: &Event, bytes: usize) {
         if self.is_followed() {
+            // A client renews its token by an event of ours.
+            let secret = event.name.as_text().starts_with(OURS);
             self.show(|with_content| What::Received {
                 event: short(event.name.as_text()),
                 ack: event.ack.as_ref().map(|ack| short(&ack.id)),
                 bytes,
-                args: content(with_content, event.args.iter().map(Json::as_str)),
+                args: content(with_content && !secret, event.args.iter().map(Json::as_str)),
             });
         }
     }

@@ -205,6 +205,15 @@ describe('with a token', () => {
     await stop();
   });
 
+  test('it says when the gateway is not reached, and goes on when it is again', async () => {
+    await page.route('**/metrics', (route) => route.abort());
+    await page.waitForSelector('#state:has-text("not reached")');
+    await page.waitForSelector('.plot .big:has-text("–")');
+    await page.unroute('**/metrics');
+    await page.waitForSelector('#state.good');
+    await eventually(page, 'values', async () => (await value(page, 'Connections', 'open')) >= 0);
+  });
+
   test('the token is forgotten', async () => {
     await page.click('#forget');
     await page.waitForSelector('#login:not([hidden])');
