@@ -184,10 +184,10 @@ fn serve(
 }
 
 impl Handler for Admin {
-    async fn call(self: Arc<Self>, request: Request<Body>, peer: Peer) -> Response<Body> {
+    async fn call(&self, request: &mut Request<Body>, peer: &Peer) -> Response<Body> {
         match peer.refused {
             Some(refused) => Fault::from(refused).into_response(""),
-            None => self.handle(request).await,
+            None => self.handle(std::mem::take(request)).await,
         }
     }
 }

@@ -39,9 +39,10 @@ impl Interrupted {
 
 /// The one body type of requests and responses. `size_hint` and `is_end_stream` tell the truth,
 /// so that lengths, HEAD, 204 and 304 stay right.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub enum Body {
     /// No body.
+    #[default]
     Empty,
     /// All of it at once.
     Full(Bytes),

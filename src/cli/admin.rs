@@ -196,12 +196,12 @@ impl Admin {
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        let request = request
+        let mut request = request
             .body(body)
             .map_err(|_| Failed::Usage("--token: holds characters that no header can carry".to_owned()))?;
         let lost = |error: String| Failed::Call(format!("{}: {error}", self.admin));
         let response =
-            upstream.send(request, Some(TIMEOUT)).await.map_err(|error| lost(error.to_string()))?;
+            upstream.send(&mut request, Some(TIMEOUT)).await.map_err(|error| lost(error.to_string()))?;
         let status = response.status();
         let answer = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
         let answer = answer.map_err(|error| lost(error.to_string()))?.to_bytes();

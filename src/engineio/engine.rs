@@ -93,9 +93,9 @@ impl Engine {
 
     /// Answers a request to the endpoint's path. The caller has applied its Origin policy; `caller` tells
     /// who asks, for a new session.
-    pub async fn call(&self, request: Request<Body>, caller: impl FnOnce() -> Caller) -> Response<Body> {
+    pub async fn call(&self, request: &mut Request<Body>, caller: impl FnOnce() -> Caller) -> Response<Body> {
         let upgrade = is_websocket(request.headers());
-        let checked = match self.check(&request, upgrade) {
+        let checked = match self.check(request, upgrade) {
             Ok(checked) => checked,
             Err(refusal) if upgrade => return answer::refuse_websocket(refusal),
             Err(refusal) => return answer::refuse(refusal),
@@ -109,12 +109,12 @@ impl Engine {
         match (checked.session, request.method().clone()) {
             (Some(session), Method::GET) => {
                 // Its headers lie in the connection's read buffer, which can be used again without them.
-                drop(request);
+                *request = Request::default();
                 polling::get(&session).await
             }
             (Some(session), Method::POST) => polling::post(&session, request).await,
             (Some(_), _) => answer::empty(StatusCode::INTERNAL_SERVER_ERROR),
-            (None, _) => self.open_polling(&request, caller(), checked.dialect),
+            (None, _) => self.open_polling(request, caller(), checked.dialect),
         }
     }
 
@@ -187,17 +187,17 @@ impl Engine {
     /// Answers 101 and goes on behind it: a new session, an upgrade, or nothing at all.
     fn websocket(
         &self,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         caller: impl FnOnce() -> Caller,
         checked: Checked,
     ) -> Response<Body> {
         let response = switching_protocols(request.headers());
-        let upgrade = hyper::upgrade::on(&mut request);
+        let upgrade = hyper::upgrade::on(&mut *request);
         let options = self.options.load_full();
         let unwrap = self.unwrap;
         let pipe = move |upgraded| Pipe::new(unwrap(upgraded), options.max_payload, options.max_fragments);
         let Some(session) = checked.session else {
-            let session = match self.open(checked.transport, checked.dialect, handshake(&request, caller())) {
+            let session = match self.open(checked.transport, checked.dialect, handshake(request, caller())) {
                 Ok(session) => session,
                 Err(crowded) => return answer::crowded(crowded),
             };
@@ -252,9 +252,17 @@ fn open_packet(session: &Session) -> Frame {
 struct Query<'a>(&'a str);
 
 impl<'a> Query<'a> {
-    /// The first value of a name, decoded.
+    /// The first value of a name, decoded. Most of what clients write means itself.
     fn get(&self, name: &str) -> Option<Cow<'a, str>> {
-        form_urlencoded::parse(self.0.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
+        self.0.split('&').find_map(|pair| {
+            let (key, value) = if memchr::memchr2(b'%', b'+', pair.as_bytes()).is_some() {
+                form_urlencoded::parse(pair.as_bytes()).next()?
+            } else {
+                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+                (Cow::Borrowed(key), Cow::Borrowed(value))
+            };
+            (key == name).then_some(value)
+        })
     }
 }
 

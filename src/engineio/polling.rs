@@ -218,12 +218,12 @@ impl Unread {
 }
 
 /// Reads a POST's body, within the bounds of its session.
-async fn read(session: &Arc<Session>, headers: &HeaderMap, body: Body) -> Result<Bytes, Unread> {
+async fn read(session: &Arc<Session>, request: &mut Request<Body>) -> Result<Bytes, Unread> {
     let limit = session.options().max_payload;
-    if content_length(headers).is_some_and(|length| length > limit as u64) {
+    if content_length(request.headers()).is_some_and(|length| length > limit as u64) {
         return Err(Unread::TooLarge);
     }
-    let mut body = pin!(Limited::new(body, limit).collect());
+    let mut body = pin!(Limited::new(request.body_mut(), limit).collect());
     // A session that ends meanwhile waits for no more of it.
     let body = poll_fn(|cx| match body.as_mut().poll(cx) {
         Poll::Ready(Ok(body)) => Poll::Ready(Ok(body.to_bytes())),
@@ -235,8 +235,7 @@ async fn read(session: &Arc<Session>, headers: &HeaderMap, body: Body) -> Result
 }
 
 /// Answers a POST after its packets were handed on.
-pub(super) async fn post(session: &Arc<Session>, request: Request<Body>) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+pub(super) async fn post(session: &Arc<Session>, request: &mut Request<Body>) -> Response<Body> {
     let first = {
         let mut state = session.state();
         !std::mem::replace(&mut state.posting, true)
@@ -246,7 +245,7 @@ pub(super) async fn post(session: &Arc<Session>, request: Request<Body>) -> Resp
         return answer::empty(StatusCode::BAD_REQUEST);
     }
     let mut exchange = Exchange { session, post: true, complete: false };
-    let binary = is_binary(&parts.headers);
+    let binary = is_binary(request.headers());
     if binary && session.protocol() == Protocol::V4 {
         return answer::empty(StatusCode::BAD_REQUEST);
     }
@@ -254,7 +253,7 @@ pub(super) async fn post(session: &Arc<Session>, request: Request<Body>) -> Resp
         exchange.complete = true;
         return answer::refuse(Refusal::UnknownSession);
     }
-    let body = match read(session, &parts.headers, body).await {
+    let body = match read(session, request).await {
         Ok(body) => body,
         Err(unread) => {
             exchange.complete = unread == Unread::TooLarge;

@@ -23,7 +23,7 @@ pub struct Identity {
 
 impl Identity {
     /// Finds out who sent a request.
-    pub fn of<B>(request: &Request<B>, peer: Peer, trusted: &TrustedProxies) -> Identity {
+    pub fn of<B>(request: &Request<B>, peer: &Peer, trusted: &TrustedProxies) -> Identity {
         let headers = request.headers();
         let forwarded = Forwarded::identify(peer.addr.ip(), peer.secure, headers, trusted);
         let told = forwarded.trusted && headers.contains_key("x-forwarded-proto");

@@ -10,6 +10,7 @@ mod snapshot;
 mod unwrap;
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -47,19 +48,19 @@ pub struct Gateway {
 }
 
 impl Handler for Gateway {
-    async fn call(self: Arc<Self>, mut request: Request<Body>, peer: Peer) -> Response<Body> {
+    async fn call(&self, request: &mut Request<Body>, peer: &Peer) -> Response<Body> {
         let started = Instant::now();
         let snapshot = self.snapshot.load_full();
-        let sound = proxy::check(&mut request, snapshot.header_bytes());
-        let who = Identity::of(&request, peer, snapshot.trusted());
+        let sound = proxy::check(request, snapshot.header_bytes());
+        let who = Identity::of(request, peer, snapshot.trusted());
         let cors = snapshot.cors().decide(request.method(), request.headers(), &who.site());
-        let mut finish = Finish::begin(&request, &who, started, snapshot.logs_access());
-        let span = Span::request(&request);
-        let answer = match (peer.refused, sound) {
-            (Some(refused), _) => Err(refused.into()),
-            (None, Err(fault)) => Err(fault),
-            (None, Ok(())) => {
-                span.within(self.answer(&snapshot, &mut request, &who, &cors, &mut finish)).await
+        let mut finish = Finish::begin(request, &who, started, snapshot.logs_access());
+        let span = Span::request(request);
+        let answer = match peer.refused.map(Fault::from).or(sound.err()) {
+            Some(fault) => Err(fault),
+            None => {
+                let answer = pin!(self.answer(&snapshot, request, &who, &cors, &mut finish));
+                span.within(answer).await
             }
         };
         finish.end(answer, &cors, &span)
@@ -112,7 +113,7 @@ impl Gateway {
             // Templates and hooks see the handshake's headers.
             snapshot.credentials().strip(request.headers_mut());
             return Ok(match (admitted, upgrade) {
-                (true, _) => self.engine.call(take(request), || who.caller()).await,
+                (true, _) => self.engine.call(request, || who.caller()).await,
                 (false, false) => refuse(Refusal::Forbidden),
                 (false, true) => refuse_websocket(Refusal::Forbidden),
             });
@@ -149,13 +150,9 @@ impl Gateway {
         };
         let mut claims = Vec::new();
         if snapshot.credentials().concerns_requests() {
-            let (mut parts, body) = take(request).into_parts();
+            let (mut parts, body) = std::mem::take(request).into_parts();
             claims = snapshot.credentials().judge(&mut parts).await?;
             *request = Request::from_parts(parts, body);
-        }
-        let mut watch = snapshot.taps().watch(request.method(), path(request), request.headers());
-        if let Some(watch) = &mut watch {
-            *request = take(request).map(|body| watch.request(body));
         }
         let context = proxy::Context {
             forwarded: &who.forwarded,
@@ -165,19 +162,20 @@ impl Gateway {
             max_body: route.max_body,
             claims: &claims,
         };
-        match watch {
-            None => exchange(upstream, request, &context, None, &self.hub).await,
-            Some(watch) => outlive(upstream, take(request), &context, watch, &self.hub).await,
+        let watched = snapshot.taps().watch(request.method(), path(request), request.headers());
+        if let Some(mut watch) = watched {
+            let request = std::mem::take(request).map(|body| watch.request(body));
+            return outlive(upstream, request, &context, watch, &self.hub).await;
         }
+        exchange(upstream, request, &context, &self.hub).await
     }
 }
 
-/// Asks the upstream; does what it says in `Frontroom-Actions`, and lets taps look on.
+/// Asks the upstream; does what it says in `Frontroom-Actions`.
 async fn exchange(
     upstream: &Upstream,
     request: &mut Request<Body>,
     context: &proxy::Context<'_>,
-    watch: Option<Watch>,
     hub: &Arc<Hub>,
 ) -> Result<Response<Body>, Fault> {
     let hearing = Hearing::of(request.headers());
@@ -185,10 +183,7 @@ async fn exchange(
     if let Some(said) = response.extensions_mut().remove::<Said>() {
         hearing.heed(&said, hub);
     }
-    Ok(match watch {
-        Some(watch) => watch.response(response, hub),
-        None => response,
-    })
+    Ok(response)
 }
 
 /// The same for a request that a tap matches, which is finished though its client leaves.
@@ -212,13 +207,9 @@ fn outlive(
             max_body,
             claims: &claims,
         };
-        exchange(&upstream, &mut request, &context, Some(watch), &hub).await
+        let response = exchange(&upstream, &mut request, &context, &hub).await?;
+        Ok(watch.response(response, &hub))
     })
-}
-
-/// The request, which travels by reference so that no future holds it more than once.
-fn take(request: &mut Request<Body>) -> Request<Body> {
-    std::mem::replace(request, Request::new(Body::Empty))
 }
 
 /// The answer to a client beyond its rate.

@@ -38,14 +38,13 @@ impl Expectation {
     ///
     /// An expectation that nothing follows from is taken out of the request: without a body, or from a
     /// client that cannot be told (RFC 9110 10.1.1 for HTTP/1.0; hyper sends no 100 over HTTP/2).
-    pub(super) fn hold(request: Request<Body>) -> (Request<Body>, Option<Arc<Expectation>>) {
-        let mut request = request;
+    pub(super) fn hold(request: &mut Request<Body>) -> Option<Arc<Expectation>> {
         if !request.headers().contains_key(EXPECT) {
-            return (request, None);
+            return None;
         }
         if request.body().is_end_stream() || request.version() != Version::HTTP_11 {
             request.headers_mut().remove(EXPECT);
-            return (request, None);
+            return None;
         }
         let expectation = Arc::new(Expectation::default());
         let heard = Arc::clone(&expectation);
@@ -54,7 +53,9 @@ impl Expectation {
         });
         request.extensions_mut().insert(go);
         let held = Held { expectation: Arc::clone(&expectation), patience: Box::pin(sleep(PATIENCE)) };
-        (request.map(|body| Body::boxed(Layered::new(body, held))), Some(expectation))
+        let body = std::mem::replace(request.body_mut(), Body::Empty);
+        *request.body_mut() = Body::boxed(Layered::new(body, held));
+        Some(expectation)
     }
 
     /// The upstream has answered. If it did so without asking for the body, nobody wants it any more, and

@@ -43,7 +43,7 @@ pub struct Context<'a> {
     pub claims: &'a [(HeaderName, HeaderValue)],
 }
 
-/// Forwards a request that [`check()`] found sound, and leaves an empty one. Path and query go byte for
+/// Forwards a request that [`check()`] found sound; what is left of it is of no use to anybody. Path and query go byte for
 /// byte, `Host` unchanged, bodies as they come.
 ///
 /// A WebSocket upgrade is passed on; once the upstream agreed, a task carries the bytes until both
@@ -57,7 +57,7 @@ pub async fn forward(
     let intent = Intent::read(request);
     let client = intent.websocket.then(|| hyper::upgrade::on(&mut *request));
     request::prepare(request, intent, context)?;
-    let (request, expectation) = Expectation::hold(std::mem::replace(request, Request::new(Body::Empty)));
+    let expectation = Expectation::hold(request);
     let idle = upstream.stream_idle_timeout();
     // The head of a gRPC stream may come as late as its first message.
     let grpc = request.headers().get(CONTENT_TYPE).is_some_and(is_grpc);

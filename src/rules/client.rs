@@ -103,7 +103,7 @@ impl Client {
         *request.headers_mut() = headers;
         let head_timeout = prepared.timeout.or(way.response_timeout);
         let answer = async {
-            let response = way.upstream.send_repeatable(request, head_timeout).await?;
+            let response = way.upstream.send_repeatable(&mut request, head_timeout).await?;
             let (parts, body) = response.into_parts();
             let body = timed(BODY_TIMEOUT, collect(body)).await?;
             Ok(Response::from_parts(parts, body))

@@ -1,5 +1,6 @@
 //! One run of a rule for one socket: asks whom it names, then does what it says.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -97,7 +98,8 @@ impl Turn {
     /// Runs a rule, within a span of its own.
     pub(crate) async fn run(&self, rule: &Rule, hands: &mut Hands) -> Result<Done, Failure> {
         let span = self.span(rule);
-        span.outcome(span.within(self.perform(rule, hands)).await, |failure| &failure.code)
+        let done = span.within(pin!(self.perform(rule, hands))).await;
+        span.outcome(done, |failure| &failure.code)
     }
 
     /// The same for a rule that asks nobody.

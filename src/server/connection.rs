@@ -110,7 +110,7 @@ async fn open_up<H: Handler>(
 ) -> io::Result<Option<(Stream, Protocol)>> {
     if terms.proxy_protocol {
         if let Some(ends) = Box::pin(opening::take_header(&mut tcp, peer.addr, terms)).await? {
-            (peer.addr, peer.local) = (ends.source, ends.destination);
+            peer.addr = ends.source;
         }
         if !admit(peer, shared, terms, open) {
             return Ok(None);
@@ -156,7 +156,7 @@ async fn serve_http1<H: Handler>(socket: Socket, seat: Seat<H>, mut serving: Ser
     match end {
         Some(Ok(())) if clock.has_unread() => {
             if let Some(parts) = connection.into_parts() {
-                linger(parts.io.into_inner()).await;
+                Box::pin(linger(parts.io.into_inner())).await;
             }
         }
         Some(Ok(())) => (),
@@ -179,24 +179,25 @@ fn builder(options: &Options) -> Builder {
     builder
 }
 
-/// Asks the handler. The request's turn is over when what comes with the response is dropped.
-pub(super) async fn ask<H, B>(request: Request<B>, seat: &Seat<H>) -> (Response<Body>, Turn)
+/// A request for the handler, and its turn, which is over when what comes with the response is dropped.
+pub(super) fn receive<H, B>(request: Request<B>, seat: &Seat<H>) -> (Request<Body>, Turn)
 where
-    H: Handler,
     B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Unpin + Send + 'static,
 {
     let turn = seat.clock.request();
-    let request = request.map(|body| Upload::wrap(body, &seat.clock, seat.terms.options.body_timeout));
-    let response = Arc::clone(&seat.shared.handler).call(request, seat.peer).await;
-    (response, turn.answered())
+    (request.map(|body| Upload::wrap(body, &seat.clock, seat.terms.options.body_timeout)), turn)
 }
 
-async fn answer<H: Handler>(
+/// Answers a request. hyper moves this future three times for each: it holds the request once, and lends it.
+fn answer<H: Handler>(
     request: Request<Incoming>,
     seat: Arc<Seat<H>>,
-) -> Result<Response<Answer>, Infallible> {
-    let (response, turn) = ask(request, &seat).await;
-    Ok(response.map(|body| Answer::new(body, turn)))
+) -> impl Future<Output = Result<Response<Answer>, Infallible>> {
+    let (mut request, turn) = receive(request, &seat);
+    async move {
+        let response = seat.shared.handler.call(&mut request, &seat.peer).await;
+        Ok(response.map(|body| Answer::new(body, turn.answered())))
+    }
 }
 
 /// Reads what still comes, so that the client gets to read the response.

@@ -49,6 +49,7 @@ impl Listener {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        prepare(&socket)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let socket = std::net::TcpListener::from(socket);
@@ -112,7 +113,7 @@ fn hand_over<H: Handler>(
     terms: Arc<Terms>,
     workers: &Workers,
 ) -> io::Result<()> {
-    let mut peer = Peer { addr, local: stream.local_addr()?, secure: false, refused: None };
+    let mut peer = Peer { addr, secure: false, refused: None };
     let bound = terms.options.connections;
     if bound > 0 && shared.drain.open() >= bound {
         peer.refused = Some(Refused::Connections);
@@ -122,7 +123,6 @@ fn hand_over<H: Handler>(
     if !terms.proxy_protocol && !admit(&mut peer, shared, &terms, &mut open) {
         return Ok(());
     }
-    prepare(&stream)?;
     let shared = Arc::clone(shared);
     let Some(worker) = workers.next() else {
         tokio::spawn(connection::serve(stream, peer, shared, terms, open));
@@ -159,4 +159,31 @@ pub(super) fn admit<H>(peer: &mut Peer, shared: &Shared<H>, terms: &Terms, open:
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::SockRef;
+
+    use super::*;
+
+    #[test]
+    fn what_is_accepted_sends_at_once_and_notices_peers_that_vanished() {
+        let listener = Listener::bind("127.0.0.1:0").unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr()).unwrap();
+        let accepted = loop {
+            match listener.socket.accept() {
+                Ok((accepted, _)) => break accepted,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
+                Err(error) => panic!("{error}"),
+            }
+        };
+        let socket = SockRef::from(&accepted);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(10));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 6);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(120)));
+    }
 }

@@ -22,7 +22,6 @@ mod tests;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use http::{Request, Response};
 
@@ -38,13 +37,11 @@ pub use terms::{Handle, Terms};
 pub use tls::keep_fresh;
 pub use worker::Workers;
 
-/// The two ends of a client's connection.
+/// Who is at the other end of a client's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     /// The client's address, as a balancer's PROXY protocol header tells it.
     pub addr: SocketAddr,
-    /// The address it came to.
-    pub local: SocketAddr,
     /// Whether the connection is TLS.
     pub secure: bool,
     /// What the client is to be answered, whatever it asks.
@@ -53,11 +50,7 @@ pub struct Peer {
 
 /// What answers requests.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers a request. The request keeps hyper's extensions, so `hyper::upgrade::on` works on it.
-    /// The future is dropped when the client goes away.
-    fn call(
-        self: Arc<Self>,
-        request: Request<Body>,
-        peer: Peer,
-    ) -> impl Future<Output = Response<Body>> + Send;
+    /// Answers a request, of which it takes what it needs. The request keeps hyper's extensions, so
+    /// `hyper::upgrade::on` works on it. The future is dropped when the client goes away.
+    fn call(&self, request: &mut Request<Body>, peer: &Peer) -> impl Future<Output = Response<Body>> + Send;
 }

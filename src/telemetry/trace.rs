@@ -3,6 +3,8 @@
 //!
 //! Where no collector is configured nothing here does anything, and the trace headers of clients pass untouched.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -135,12 +137,13 @@ impl Span {
         Span(Some(context))
     }
 
-    /// Does work within the span: requests to upstreams are below it.
-    pub async fn within<F: Future>(&self, work: F) -> F::Output {
-        match &self.0 {
-            None => work.await,
-            Some(context) => CURRENT.scope(context.clone(), work).await,
-        }
+    /// Does work within the span: requests to upstreams are below it. Pinned work, since a future that
+    /// is handed on takes its room twice.
+    pub fn within<F: Future + Unpin>(&self, mut work: F) -> impl Future<Output = F::Output> {
+        poll_fn(move |cx| match &self.0 {
+            None => Pin::new(&mut work).poll(cx),
+            Some(context) => CURRENT.sync_scope(context.clone(), || Pin::new(&mut work).poll(cx)),
+        })
     }
 
     /// Notes an HTTP status; 5xx is an error.

@@ -53,7 +53,7 @@ pub(super) struct Endpoint {
 /// The right to send one request over a connection.
 #[derive(Debug)]
 pub(super) enum Lease {
-    Http1(Connection),
+    Http1(Box<Connection>),
     Http2(http2::Place),
 }
 
@@ -106,15 +106,13 @@ impl Endpoint {
         if self.target.scheme == Scheme::Https { UriScheme::HTTPS } else { UriScheme::HTTP }
     }
 
-    /// A connection for one request: an idle one, unless `fresh`, or a new one. One that `upgrades`
-    /// is HTTP/1.1.
+    /// An idle connection for one request, if nobody waits for one. One that `upgrades` is HTTP/1.1.
+    pub(super) fn at_hand(&self, upgrades: bool) -> Option<Lease> {
+        self.gate.is_calm().then(|| self.idle(upgrades)).flatten()
+    }
+
+    /// A connection for a request that found none [`at_hand`](Self::at_hand), or wants a `fresh` one.
     pub(super) async fn lease(&self, fresh: bool, upgrades: bool) -> Result<Lease, Error> {
-        if !fresh
-            && self.gate.is_calm()
-            && let Some(lease) = self.idle(upgrades)
-        {
-            return Ok(lease);
-        }
         if upgrades && self.target.scheme == Scheme::H2c {
             return Err(Error::NoUpgrade { endpoint: self.name.clone() });
         }
@@ -191,7 +189,7 @@ impl Endpoint {
     pub(super) async fn open_connection(&self, slot: Slot, upgrades: bool) -> Result<Lease, Error> {
         let (stream, http2) = self.open_stream(slot, upgrades).await?;
         if !http2 {
-            return Ok(Lease::Http1(Connection::new(stream, pool::shard())));
+            return Ok(Lease::Http1(Box::new(Connection::new(stream, pool::shard()))));
         }
         let shared = Shared::open(stream, Arc::clone(&self.gate), self.timeouts.idle).await;
         let shared = shared.map_err(|error| self.tls_or_broken(error.into()))?;
@@ -253,7 +251,7 @@ impl Endpoint {
     }
 
     /// Takes a connection back after a complete response, if it is `persistent`.
-    pub(super) fn take_back(&self, mut connection: Connection, persistent: bool) {
+    pub(super) fn take_back(&self, mut connection: Box<Connection>, persistent: bool) {
         connection.in_flight = None;
         if persistent && connection.is_clean() {
             self.pool.put(connection, self.timeouts.idle);

@@ -79,8 +79,14 @@ pub(super) async fn send(
     in_flight: Option<InFlight>,
 ) -> Result<Response<Body>, Failed> {
     let upgrades = request.headers().contains_key(UPGRADE);
-    let lease = endpoint.lease(terms.fresh, upgrades).await;
-    let lease = lease.map_err(|error| Failed { error, again: Some(Why::NoConnection) })?;
+    let found = if terms.fresh { None } else { endpoint.at_hand(upgrades) };
+    let lease = match found {
+        Some(lease) => lease,
+        // What is needed to connect lies elsewhere: most requests only carry it about.
+        None => Box::pin(endpoint.lease(terms.fresh, upgrades))
+            .await
+            .map_err(|error| Failed { error, again: Some(Why::NoConnection) })?,
+    };
     let twice = terms.repeatable || is_idempotent(request.method());
     match lease {
         Lease::Http1(connection) => {
@@ -90,7 +96,7 @@ pub(super) async fn send(
         }
         Lease::Http2(place) => {
             let once = Once { endpoint, twice, always: terms.repeatable, reused: place.reused };
-            once.http2(place, request, terms.limit, in_flight).await
+            Box::pin(once.http2(place, request, terms.limit, in_flight)).await
         }
     }
 }
@@ -110,7 +116,7 @@ struct Once<'a> {
 impl Once<'_> {
     async fn http1(
         self,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         request: &mut Request<Body>,
         limit: Duration,
         in_flight: Option<InFlight>,

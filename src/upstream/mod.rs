@@ -125,31 +125,33 @@ impl Upstream {
     /// Tried again, as often as `retry.attempts` says and at another endpoint if there is one, are:
     /// a connect that failed; a request that an idle connection died under, if it was never sent, or if
     /// it is idempotent, got no byte back and has a body of at most 64 KiB.
-    pub async fn send(
+    ///
+    /// What is left of the request is of no use to anybody.
+    pub fn send(
         &self,
-        request: Request<Body>,
+        request: &mut Request<Body>,
         response_timeout: Option<Duration>,
-    ) -> Result<Response<Body>, Error> {
-        self.deliver(request, response_timeout, false).await
+    ) -> impl Future<Output = Result<Response<Body>, Error>> {
+        self.deliver(request, response_timeout, false)
     }
 
     /// The same for a request that carries an `Idempotency-Key`: it is tried again too where any
     /// connection died before a byte came back, whatever its method.
-    pub async fn send_repeatable(
+    pub fn send_repeatable(
         &self,
-        request: Request<Body>,
+        request: &mut Request<Body>,
         response_timeout: Option<Duration>,
-    ) -> Result<Response<Body>, Error> {
-        self.deliver(request, response_timeout, true).await
+    ) -> impl Future<Output = Result<Response<Body>, Error>> {
+        self.deliver(request, response_timeout, true)
     }
 
     async fn deliver(
         &self,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         response_timeout: Option<Duration>,
         repeatable: bool,
     ) -> Result<Response<Body>, Error> {
-        let (span, started) = (Span::upstream(&self.name, &mut request), Instant::now());
+        let (span, started) = (Span::upstream(&self.name, request), Instant::now());
         let limit = response_timeout.unwrap_or(self.timeouts.response);
         let result = self.try_endpoints(request, Terms { limit, repeatable, fresh: false }).await;
         metrics::upstream_request_duration(&self.name, started.elapsed().as_secs_f64());
@@ -169,7 +171,7 @@ impl Upstream {
 
     async fn try_endpoints(
         &self,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         mut terms: Terms,
     ) -> Result<Response<Body>, Error> {
         self.budget.deposit();
@@ -179,7 +181,7 @@ impl Upstream {
                 return Err(Error::Unavailable { endpoint: self.name.clone() });
             };
             let (index, in_flight) = (turn.index, turn.in_flight());
-            let result = exchange::send(turn.endpoint, &mut request, terms, in_flight).await;
+            let result = exchange::send(turn.endpoint, request, terms, in_flight).await;
             turn.end(outcome(&result));
             let (error, why) = match result {
                 Ok(response) => return Ok(response),

@@ -39,7 +39,7 @@ struct Shard(Mutex<Idle>);
 
 #[derive(Debug, Default)]
 struct Idle {
-    connections: VecDeque<Connection>,
+    connections: VecDeque<Box<Connection>>,
     /// Whether a task closes what is over.
     swept: bool,
 }
@@ -63,16 +63,16 @@ impl Pool {
     }
 
     /// The connection of this thread that was used last, if it still lives.
-    pub(super) fn take(&self) -> Option<Connection> {
+    pub(super) fn take(&self) -> Option<Box<Connection>> {
         self.take_from(self.shards.get(shard())?)
     }
 
     /// The same, or any other thread's.
-    pub(super) fn take_any(&self) -> Option<Connection> {
+    pub(super) fn take_any(&self) -> Option<Box<Connection>> {
         self.take().or_else(|| self.shards.iter().find_map(|shard| self.take_from(shard)))
     }
 
-    fn take_from(&self, shard: &Shard) -> Option<Connection> {
+    fn take_from(&self, shard: &Shard) -> Option<Box<Connection>> {
         loop {
             let mut connection = shard.lock().connections.pop_back()?;
             self.count.fetch_sub(1, Ordering::Relaxed);
@@ -83,7 +83,7 @@ impl Pool {
     }
 
     /// Keeps a connection for `timeout`; beyond the bound, and where there is no runtime, it is closed.
-    pub(super) fn put(&self, mut connection: Connection, timeout: Duration) {
+    pub(super) fn put(&self, mut connection: Box<Connection>, timeout: Duration) {
         let (Some(shard), Ok(runtime)) = (self.shards.get(connection.shard), Handle::try_current()) else {
             return;
         };

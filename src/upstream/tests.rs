@@ -315,7 +315,7 @@ async fn a_name_that_moves_is_followed_and_idle_connections_to_the_old_place_are
     let mut builder = build::Builder { name: "api", key: "upstreams.api", problems: &mut problems };
     let upstream = builder.build(&endpoints(&["http://api.test"]), None, dns.clone());
     let ask = async || {
-        let response = upstream.send(Request::new(Body::Empty), None).await.unwrap();
+        let response = upstream.send(&mut Request::new(Body::Empty), None).await.unwrap();
         String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
     };
     assert_eq!((ask().await, ask().await), ("old".to_owned(), "old".to_owned()));

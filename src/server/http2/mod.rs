@@ -19,7 +19,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Instant, sleep};
 
-use super::connection::{Seat, ask};
+use super::connection::{Seat, receive};
 use super::drain::Serving;
 use super::{Handler, Options, Socket};
 use crate::body::Body;
@@ -141,7 +141,9 @@ async fn answer<H: Handler>(
 ) -> Result<Response<Pieces>, Infallible> {
     join_cookies(&mut request);
     let head_only = request.method() == Method::HEAD;
-    let (mut response, turn) = ask(request.map(Leftover::new), &seat).await;
+    let (mut request, turn) = receive(request.map(Leftover::new), &seat);
+    let mut response = seat.shared.handler.call(&mut request, &seat.peer).await;
+    let turn = turn.answered();
     let length = response.body().size_hint().exact();
     let headers = response.headers_mut();
     for name in &OF_HTTP1 {

@@ -93,7 +93,7 @@ impl Answer {
     /// the connection goes back to `endpoint`.
     pub(in crate::upstream) fn into_response(
         self,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         body: Body,
         endpoint: &Arc<Endpoint>,
     ) -> Response<Body> {

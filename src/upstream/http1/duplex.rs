@@ -29,7 +29,7 @@ type Item = Result<Frame<Bytes>, BodyError>;
 
 /// Sends the rest of a request; gives the response's body.
 pub(super) fn start(
-    connection: Connection,
+    connection: Box<Connection>,
     (outgoing, body): (Outgoing, Body),
     framing: Framing,
     persistent: bool,
@@ -48,7 +48,7 @@ pub(super) fn start(
 }
 
 struct Exchange {
-    connection: Connection,
+    connection: Box<Connection>,
     outgoing: Outgoing,
     body: Body,
     decoder: Decoder,
@@ -57,9 +57,9 @@ struct Exchange {
 impl Exchange {
     /// Carries both to their ends; the connection, if it may be used again. It closes where nobody
     /// listens to the response any more.
-    async fn run(self, sender: Sender<Item>) -> Option<Connection> {
+    async fn run(self, sender: Sender<Item>) -> Option<Box<Connection>> {
         let Exchange { connection, mut outgoing, mut body, mut decoder } = self;
-        let Connection { stream, mut unread, shard, .. } = connection;
+        let Connection { stream, mut unread, shard, .. } = *connection;
         let (mut reading, mut writing) = tokio::io::split(stream);
         let failed = sender.downgrade();
         let both = async {
@@ -92,7 +92,7 @@ impl Exchange {
         }
         let mut connection = Connection::new(reading.unsplit(writing), shard);
         connection.unread = unread;
-        Some(connection)
+        Some(Box::new(connection))
     }
 }
 

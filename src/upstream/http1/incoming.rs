@@ -139,7 +139,7 @@ impl Decoder {
 /// it closes the connection, which tells the upstream that nobody listens any more.
 pub(super) struct Incoming {
     decoder: Decoder,
-    lease: Option<(Connection, Arc<Endpoint>)>,
+    lease: Option<(Box<Connection>, Arc<Endpoint>)>,
     persistent: bool,
     /// Why the body broke, to be told at the next poll.
     broken: Option<BodyError>,
@@ -149,7 +149,7 @@ impl Incoming {
     pub(super) fn new(
         decoder: Decoder,
         persistent: bool,
-        connection: Connection,
+        connection: Box<Connection>,
         endpoint: Arc<Endpoint>,
     ) -> Incoming {
         Incoming { decoder, lease: Some((connection, endpoint)), persistent, broken: None }

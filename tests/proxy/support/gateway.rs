@@ -74,11 +74,11 @@ struct Plain {
 }
 
 impl Handler for Plain {
-    async fn call(self: Arc<Self>, mut request: Request<Body>, peer: Peer) -> Response<Body> {
+    async fn call(&self, request: &mut Request<Body>, peer: &Peer) -> Response<Body> {
         if let Some(refused) = peer.refused {
             return Fault::from(refused).into_response("the-id");
         }
-        if let Err(fault) = proxy::check(&mut request, self.setup.options.header_bytes) {
+        if let Err(fault) = proxy::check(request, self.setup.options.header_bytes) {
             return fault.into_response("the-id");
         }
         if request.uri().path() == "*" {
@@ -94,7 +94,7 @@ impl Handler for Plain {
             claims: &[],
         };
         let upstream = self.upstreams.get("default").unwrap();
-        match proxy::forward(upstream, &mut request, &context).await {
+        match proxy::forward(upstream, request, &context).await {
             Ok(response) => response,
             Err(fault) => fault.into_response("the-id"),
         }
