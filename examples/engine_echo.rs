@@ -105,5 +105,5 @@ async fn answer(
     }
     let forwarded = Forwarded::identify(client, false, request.headers(), &TrustedProxies::default());
     let caller = || Caller { forwarded, request_id: String::new() };
-    engine.call(request.map(Body::Incoming), caller).await
+    engine.call(&mut request.map(Body::Incoming), caller).await
 }

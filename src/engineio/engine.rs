@@ -1,6 +1,5 @@
 //! The way in: checks a request in the order Node does, then opens, finds or upgrades a session.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,6 +20,7 @@ use super::dialect::{Dialect, Protocol};
 use super::frame::Frame;
 use super::outlet::Unwrap;
 use super::pipe::Pipe;
+use super::query::Query;
 use super::queue::Parcel;
 use super::registry::{Crowded, Registry, random_id};
 use super::session::{Conversation, Session, Transport};
@@ -121,7 +121,7 @@ impl Engine {
     /// Engine.IO's checks, in the order of engine.io `Server.verify`.
     fn check(&self, request: &Request<Body>, upgrade: bool) -> Result<Checked, Refusal> {
         let options = self.options.load();
-        let query = Query(request.uri().query().unwrap_or_default());
+        let query = Query::new(request.uri().query().unwrap_or_default());
         let transport = match query.get("transport").as_deref() {
             Some("polling") if options.polling => Transport::Polling,
             Some("websocket") if options.websocket => Transport::Websocket,
@@ -246,24 +246,6 @@ fn open_packet(session: &Session) -> Frame {
         options.ping_timeout.as_millis(),
         options.max_payload,
     ))
-}
-
-/// A query as written.
-struct Query<'a>(&'a str);
-
-impl<'a> Query<'a> {
-    /// The first value of a name, decoded. Most of what clients write means itself.
-    fn get(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.0.split('&').find_map(|pair| {
-            let (key, value) = if memchr::memchr2(b'%', b'+', pair.as_bytes()).is_some() {
-                form_urlencoded::parse(pair.as_bytes()).next()?
-            } else {
-                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                (Cow::Borrowed(key), Cow::Borrowed(value))
-            };
-            (key == name).then_some(value)
-        })
-    }
 }
 
 /// Copies what a session keeps, each header into memory of its own: a value sliced from the

@@ -21,6 +21,7 @@ mod packet;
 mod pipe;
 mod polling;
 mod pulse;
+mod query;
 mod queue;
 mod reason;
 mod registry;

@@ -36,14 +36,14 @@ pub(super) fn forwarded(bytes: &[u8]) {
     let stranger: IpAddr = "192.0.2.1".parse().expect("an address");
     let heard = Forwarded::identify(stranger, false, &headers, &TRUSTED);
     assert_eq!(
-        (heard.client, heard.chain.to_str().expect("text"), heard.trusted),
+        (heard.client, heard.chain().to_str().expect("text"), heard.trusted),
         (stranger, "192.0.2.1", false)
     );
     assert_eq!((heard.scheme(), heard.host.as_str(), heard.port), ("http", "api.test:81", 81));
 
     let proxy: IpAddr = "10.0.0.1".parse().expect("an address");
     let heard = Forwarded::identify(proxy, false, &headers, &TRUSTED);
-    assert!(heard.trusted && heard.chain.as_bytes().ends_with(b"10.0.0.1"), "{heard:?}");
+    assert!(heard.trusted && heard.chain().as_bytes().ends_with(b"10.0.0.1"), "{heard:?}");
     // Nobody vouches for what stands left of an address that is not trusted.
     let vouched = headers.get_all("x-forwarded-for").iter().next_back();
     let last = vouched.and_then(|line| line.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok());

@@ -17,8 +17,10 @@ static PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 pub struct Forwarded {
     /// Address of the client: the peer's, or what a trusted proxy said.
     pub client: IpAddr,
-    /// Value for `X-Forwarded-For`: a trusted proxy's chain with the peer appended, else the peer.
-    pub chain: HeaderValue,
+    /// Address of the peer.
+    peer: IpAddr,
+    /// The chain of addresses that a trusted proxy said.
+    hops: String,
     /// `https` or not.
     pub secure: bool,
     /// Host with port, as the client asked for it; empty where an HTTP/1.0 client named none.
@@ -38,21 +40,24 @@ impl Forwarded {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         if !proxies.contains(peer) {
             let port = port_of(host, secure);
-            let host = host.to_owned();
-            return Forwarded { client: peer, chain: value(peer), secure, host, port, trusted: false };
+            let (host, hops) = (host.to_owned(), String::new());
+            return Forwarded { client: peer, peer, hops, secure, host, port, trusted: false };
         }
         let said = Said::read(headers);
         let secure = said.proto.map_or(secure, |proto| matches!(proto.as_str(), "https" | "wss"));
         let host = said.host.unwrap_or_else(|| host.to_owned());
         let port = said.port.unwrap_or_else(|| port_of(&host, secure));
         let client = client(&said.hops, peer, proxies);
-        let mut chain = said.hops.join(", ");
-        if !chain.is_empty() {
-            chain.push_str(", ");
+        Forwarded { client, peer, hops: said.hops.join(", "), secure, host, port, trusted: true }
+    }
+
+    /// Value for `X-Forwarded-For`: a trusted proxy's chain with the peer appended, else the peer.
+    pub fn chain(&self) -> HeaderValue {
+        if self.hops.is_empty() {
+            return value(self.peer);
         }
-        chain.push_str(&peer.to_string());
-        let chain = HeaderValue::try_from(chain).unwrap_or_else(|_| value(peer));
-        Forwarded { client, chain, secure, host, port, trusted: true }
+        let chain = format!("{}, {}", self.hops, self.peer);
+        HeaderValue::try_from(chain).unwrap_or_else(|_| value(self.peer))
     }
 
     /// `https` or `http`.
@@ -69,7 +74,7 @@ impl Forwarded {
         for name in foreign {
             headers.remove(name);
         }
-        headers.insert(&FOR, self.chain.clone());
+        headers.insert(&FOR, self.chain());
         headers.insert(&PROTO, HeaderValue::from_static(self.scheme()));
         let same = headers.get(HOST).filter(|host| **host == self.host);
         match same.map_or_else(|| HeaderValue::from_str(&self.host), |host| Ok(host.clone())) {
@@ -93,18 +98,25 @@ fn value(address: IpAddr) -> HeaderValue {
     let IpAddr::V4(v4) = address else {
         return HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
     };
-    let mut text = Vec::with_capacity(15);
-    for octet in v4.octets() {
-        if !text.is_empty() {
-            text.push(b'.');
+    let (mut text, mut length) = ([0; 15], 0);
+    let mut push = |byte| {
+        if let Some(place) = text.get_mut(length) {
+            *place = byte;
+            length += 1;
+        }
+    };
+    for (index, octet) in v4.octets().into_iter().enumerate() {
+        if index > 0 {
+            push(b'.');
         }
         for (least, unit) in [(100, 100), (10, 10), (0, 1)] {
             if octet >= least {
-                text.push(b'0' + octet / unit % 10);
+                push(b'0' + octet / unit % 10);
             }
         }
     }
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).unwrap_or(HeaderValue::from_static("unknown"))
+    let text = text.get(..length).unwrap_or_default();
+    HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 fn port_value(port: u16) -> HeaderValue {
@@ -130,8 +142,8 @@ pub fn is_forwarding(name: &str) -> bool {
 
 /// The port in `host`, else the scheme's own.
 fn port_of(host: &str, secure: bool) -> u16 {
-    let after_address = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
-    let port = after_address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    // What follows the last colon of an address in brackets is no number.
+    let port = memchr::memrchr(b':', host.as_bytes()).and_then(|colon| host.get(colon + 1..)?.parse().ok());
     port.unwrap_or(if secure { 443 } else { 80 })
 }
 

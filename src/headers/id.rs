@@ -9,11 +9,12 @@ use uuid::Uuid;
 /// (RFC 9562 6.2, method 3); the rest comes from this thread's generator, without a system call.
 pub fn new_id() -> HeaderValue {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let fraction = u128::from(since.subsec_nanos() % 1_000_000) * 4096 / 1_000_000;
-    let random = u128::from(rand::random::<u64>());
-    let bits = (since.as_millis() << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | (random >> 2);
+    // 48 bits of milliseconds do until the year 10889.
+    let millis = since.as_secs() * 1000 + u64::from(since.subsec_millis());
+    let fraction = u64::from(since.subsec_nanos() % 1_000_000) * 4096 / 1_000_000;
+    let (high, low) = ((millis << 16) | (0x7 << 12) | fraction, (0b10 << 62) | (rand::random::<u64>() >> 2));
     let mut text = Uuid::encode_buffer();
-    let text = Uuid::from_u128(bits).hyphenated().encode_lower(&mut text);
+    let text = Uuid::from_u64_pair(high, low).hyphenated().encode_lower(&mut text);
     // Hexadecimal digits and hyphens are a valid value.
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("none"))
 }

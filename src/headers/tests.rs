@@ -150,7 +150,7 @@ fn the_client_is_the_right_most_address_that_is_not_trusted() {
     for (peer, lines, client, chain) in table {
         let found = Forwarded::identify(peer.parse().unwrap(), false, &map(lines), &proxies);
         assert_eq!(
-            (found.client.to_string().as_str(), found.chain.to_str().unwrap()),
+            (found.client.to_string().as_str(), found.chain().to_str().unwrap()),
             (*client, *chain),
             "{peer} {lines:?}"
         );
@@ -246,6 +246,6 @@ fn addresses_are_written_as_everywhere() {
     let proxies = TrustedProxies::default();
     for text in ["0.0.0.0", "1.20.100.255", "10.0.99.9", "255.255.255.255", "::1", "2001:db8::a"] {
         let peer: std::net::IpAddr = text.parse().unwrap();
-        assert_eq!(Forwarded::identify(peer, false, &HeaderMap::new(), &proxies).chain, text);
+        assert_eq!(Forwarded::identify(peer, false, &HeaderMap::new(), &proxies).chain(), text);
     }
 }

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::config::value::Rate;
 use crate::config::{Problems, file};
 use crate::engineio::Handshake;
-use crate::headers::Forwarded;
+use crate::headers::{Forwarded, TrustedProxies};
 use crate::json::Json;
 use crate::socketio::{Command, EventName};
 use crate::upstream::Upstreams;
@@ -57,14 +57,12 @@ fn handshake() -> Handshake {
         ]),
         url: "/socket.io/?EIO=4&a=1".to_owned(),
         query: [("EIO", "4"), ("a", "1"), ("a", "2")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-        forwarded: Forwarded {
-            client: [127, 0, 0, 1].into(),
-            chain: http::HeaderValue::from_static("127.0.0.1"),
-            secure: true,
-            host: "app.example:4000".to_owned(),
-            port: 4000,
-            trusted: false,
-        },
+        forwarded: Forwarded::identify(
+            [127, 0, 0, 1].into(),
+            true,
+            &headers(&[("host", "app.example:4000")]),
+            &TrustedProxies::default(),
+        ),
         request_id: "r".to_owned(),
         issued: 1_763_700_000_000,
     }
