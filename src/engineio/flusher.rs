@@ -10,11 +10,14 @@ use std::task::{Context, Waker};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
-use super::outlet::{Outlet, Written};
+use super::outlet::{Frames, Outlet, Written};
 use super::session::{Session, State};
 
 /// Sessions that are written before the worker looks for other work.
 const TURN: usize = 256;
+
+/// Frames whose room a worker keeps for the next session and the next turn.
+const ROOM: usize = 256;
 
 /// Bytes of frames moved from a queue at once.
 pub(super) const BATCH: usize = 64 * 1024;
@@ -135,14 +138,14 @@ impl Drop for Running {
 
 impl Running {
     async fn run(self) {
-        let mut sessions = Vec::new();
+        let (mut sessions, mut room) = (Vec::new(), Frames::default());
         loop {
             self.0.news.notified().await;
             DESK.with_borrow_mut(|desk| desk.iter_mut().for_each(|desk| desk.settle(&mut sessions)));
             sessions.append(&mut self.0.inbox());
             let mut left = sessions.drain(..);
             loop {
-                left.by_ref().take(TURN).for_each(|session| session.flush());
+                left.by_ref().take(TURN).for_each(|session| session.flush(&mut room));
                 if left.len() == 0 {
                     break;
                 }
@@ -150,6 +153,7 @@ impl Running {
             }
             drop(left);
             sessions.shrink_to(TURN);
+            room.shrink(ROOM);
         }
     }
 }
@@ -196,15 +200,16 @@ impl Session {
         Some(state.is_deaf(self.options(), cx))
     }
 
-    /// Writes what is queued. Whatever hinders it is left to the session's own task.
-    fn flush(&self) {
+    /// Writes what is queued, with `room` for its frames. Whatever hinders it is left to the session's own
+    /// task.
+    fn flush(&self, room: &mut Frames) {
         let outlet = {
             let mut state = self.state();
             state.marked = false;
             state.outlet.clone()
         };
         if let Some(outlet) = outlet
-            && !self.write_to(&outlet)
+            && !self.write_to(&outlet, room)
         {
             let writer = {
                 let mut state = self.state();
@@ -216,8 +221,11 @@ impl Session {
     }
 
     /// False where the session's own task has to go on.
-    fn write_to(&self, outlet: &Outlet) -> bool {
+    fn write_to(&self, outlet: &Outlet, room: &mut Frames) -> bool {
         let Some(mut frames) = outlet.try_frames() else { return false };
+        if frames.is_empty() {
+            std::mem::swap(&mut *frames, room);
+        }
         loop {
             {
                 let mut state = self.state();
@@ -233,6 +241,7 @@ impl Session {
             let mut state = self.state();
             state.queue.written();
             if state.queue.is_empty() {
+                std::mem::swap(&mut *frames, room);
                 return true;
             }
         }

@@ -116,7 +116,6 @@ impl Outlet {
                 Err(error) => return Err(error),
             }
         }
-        frames.shrink();
         Ok(Written::All)
     }
 
@@ -203,16 +202,13 @@ impl Frames {
         }
     }
 
-    /// Keeps little room for the next time.
-    pub(super) fn shrink(&mut self) {
-        if self.0.is_empty() && self.0.capacity() > KEEP {
+    /// Keeps room for `count` at most, if there are none.
+    pub(super) fn shrink(&mut self, count: usize) {
+        if self.0.is_empty() && self.0.capacity() > count {
             self.0 = VecDeque::new();
         }
     }
 }
-
-/// Frames whose room an idle WebSocket keeps.
-const KEEP: usize = 4;
 
 // By its path, so that examples/websocket_echo.rs can include this file.
 #[cfg(test)]

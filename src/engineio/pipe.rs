@@ -17,6 +17,9 @@ use super::wire::{Decoder, Incoming, OPCODE_CLOSE, OPCODE_PONG, Violation};
 /// Bytes read at once.
 const READ: usize = 16 * 1024;
 
+/// Frames whose room an idle WebSocket keeps.
+const KEEP: usize = 4;
+
 thread_local! {
     /// Where all WebSockets of a thread read to: an idle connection holds no read buffer.
     static SPACE: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
@@ -104,6 +107,7 @@ impl Pipe {
                     ready!(tcp.poll_write_ready(cx))?;
                 }
             }
+            frames.shrink(KEEP);
             return Poll::Ready(Ok(()));
         };
         while !frames.is_empty() {
@@ -123,7 +127,7 @@ impl Pipe {
             }
             self.unflushed = true;
         }
-        frames.shrink();
+        frames.shrink(KEEP);
         if self.unflushed {
             ready!(Pin::new(io).poll_flush(cx))?;
             self.unflushed = false;

@@ -163,7 +163,7 @@ impl Queue {
 
 /// Parcels whose room is kept for the next burst; ten thousand idle sessions should not each
 /// keep the room of their largest one.
-const KEEP_CAPACITY: usize = 4;
+const KEEP_CAPACITY: usize = 8;
 
 #[cfg(test)]
 mod tests {

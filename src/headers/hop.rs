@@ -1,25 +1,10 @@
 //! Fields that speak of one connection only, and what a client asks with them.
 
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, ORIGIN,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, ORIGIN, TE,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, Method, Request, Version};
-
-/// Removed whether `Connection` names them or not. `Trailer` is not among them (RFC 9110 7.6.1).
-/// `Proxy` would become `HTTP_PROXY` in a CGI program.
-static HOP_BY_HOP: [HeaderName; 10] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("http2-settings"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy"),
-];
 
 /// Never removed because `Connection` names them: they are end to end, and a client could
 /// otherwise hide them from the upstream.
@@ -69,9 +54,22 @@ pub fn is_chunked(headers: &HeaderMap) -> bool {
     first && lines.next().is_none()
 }
 
-/// Whether the field speaks of one connection only.
+/// Whether the field speaks of one connection only: it is removed whether `Connection` names it or not.
+/// `Trailer` is not among them (RFC 9110 7.6.1). `Proxy` would become `HTTP_PROXY` in a CGI program.
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
-    HOP_BY_HOP.contains(name)
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy"
+    )
 }
 
 /// Removes the fields that `Connection` names in any of its lines, then the hop-by-hop fields.
@@ -81,12 +79,9 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     // Few are there: to look at what is there costs less than to ask for each.
-    let place = |name: &HeaderName| HOP_BY_HOP.iter().position(|hop| hop == name);
-    let there = headers.keys().filter_map(place).fold(0_u32, |there, place| there | 1 << place);
-    for (place, name) in HOP_BY_HOP.iter().enumerate() {
-        if there & (1 << place) != 0 {
-            headers.remove(name);
-        }
+    let there: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+    for name in there {
+        headers.remove(name);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Heads: a request's as bytes, a response's from bytes.
 
+use std::mem::MaybeUninit;
+
 use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use http::response::Parts;
@@ -59,9 +61,10 @@ pub(super) fn write_field(name: &HeaderName, value: &HeaderValue, out: &mut Vec<
 /// Takes a response's head out of `unread`, maybe an interim one's (1xx); none while it is not complete.
 /// Its fields take the memory of `spare`, which is left as it is until then.
 pub(super) fn read(unread: &mut Bytes, spare: &mut HeaderMap) -> Result<Option<Head>, Malformed> {
-    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut response = httparse::Response::new(&mut fields);
-    let length = match response.parse(unread) {
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    let length = match parser.parse_response_with_uninit_headers(&mut response, unread, &mut fields) {
         Ok(httparse::Status::Complete(length)) if length <= MAX_BYTES => length,
         Ok(httparse::Status::Partial) if unread.len() <= MAX_BYTES => return Ok(None),
         Ok(_) => return Err(Malformed::TooLarge),
