@@ -98,32 +98,54 @@ fn value(address: IpAddr) -> HeaderValue {
     let IpAddr::V4(v4) = address else {
         return HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
     };
-    let (mut text, mut length) = ([0; 15], 0);
-    let mut push = |byte| {
-        if let Some(place) = text.get_mut(length) {
-            *place = byte;
-            length += 1;
-        }
-    };
+    let mut text = Short::default();
     for (index, octet) in v4.octets().into_iter().enumerate() {
         if index > 0 {
-            push(b'.');
+            text.push(b'.');
         }
-        for (least, unit) in [(100, 100), (10, 10), (0, 1)] {
-            if octet >= least {
-                push(b'0' + octet / unit % 10);
-            }
-        }
+        text.push_number(octet.into());
     }
-    let text = text.get(..length).unwrap_or_default();
-    HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static("unknown"))
+    text.value()
 }
 
 fn port_value(port: u16) -> HeaderValue {
     match port {
         80 => HeaderValue::from_static("80"),
         443 => HeaderValue::from_static("443"),
-        other => HeaderValue::from(other),
+        other => {
+            let mut text = Short::default();
+            text.push_number(other);
+            text.value()
+        }
+    }
+}
+
+/// A short text on its way into a value, which is its one piece of memory.
+#[derive(Default)]
+struct Short {
+    bytes: [u8; 15],
+    length: usize,
+}
+
+impl Short {
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
+    }
+
+    fn push_number(&mut self, number: u16) {
+        for unit in [10_000, 1_000, 100, 10, 1] {
+            if number >= unit || unit == 1 {
+                self.push(b'0' + (number / unit % 10) as u8);
+            }
+        }
+    }
+
+    fn value(&self) -> HeaderValue {
+        let text = self.bytes.get(..self.length).unwrap_or_default();
+        HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static("unknown"))
     }
 }
 

@@ -242,10 +242,16 @@ fn actions_are_taken_out_whole() {
 }
 
 #[test]
-fn addresses_are_written_as_everywhere() {
+fn addresses_and_ports_are_written_as_everywhere() {
     let proxies = TrustedProxies::default();
     for text in ["0.0.0.0", "1.20.100.255", "10.0.99.9", "255.255.255.255", "::1", "2001:db8::a"] {
         let peer: std::net::IpAddr = text.parse().unwrap();
         assert_eq!(Forwarded::identify(peer, false, &HeaderMap::new(), &proxies).chain(), text);
+    }
+    for port in ["0", "7", "80", "443", "8080", "10050", "65535"] {
+        let mut headers = HeaderMap::new();
+        headers.insert("host", format!("a:{port}").parse().unwrap());
+        Forwarded::identify([127, 0, 0, 1].into(), false, &headers, &proxies).apply(&mut headers);
+        assert_eq!(headers["x-forwarded-port"], port);
     }
 }

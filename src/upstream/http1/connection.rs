@@ -99,7 +99,7 @@ impl Answer {
     ) -> Response<Body> {
         let Answer { mut parts, framing, persistent, outgoing } = self;
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-            parts.extensions.insert(Switched::new(connection));
+            parts.extensions.insert(Switched::new(*connection));
             return Response::from_parts(parts, Body::Empty);
         }
         let body = match (framing, outgoing) {

@@ -13,7 +13,7 @@ use crate::upstream::stream::Stream;
 pub struct Switched(Arc<Mutex<Option<(Stream, Bytes)>>>);
 
 impl Switched {
-    pub(super) fn new(connection: Box<Connection>) -> Switched {
+    pub(super) fn new(connection: Connection) -> Switched {
         Switched(Arc::new(Mutex::new(Some((connection.stream, connection.unread)))))
     }
 
