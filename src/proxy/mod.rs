@@ -43,8 +43,8 @@ pub struct Context<'a> {
     pub claims: &'a [(HeaderName, HeaderValue)],
 }
 
-/// Forwards a request that [`check()`] found sound; what is left of it is of no use to anybody. Path and query go byte for
-/// byte, `Host` unchanged, bodies as they come.
+/// Forwards a request that [`check()`] found sound; what is left of it is of no use to anybody. Path and
+/// query go byte for byte, `Host` unchanged, bodies as they come.
 ///
 /// A WebSocket upgrade is passed on; once the upstream agreed, a task carries the bytes until both
 /// sides have ended. Dropping the future, or the response's body, cancels the upstream's request.
