@@ -20,13 +20,17 @@ impl<'a> Query<'a> {
             let mut pairs = form_urlencoded::parse(self.raw.as_bytes());
             return pairs.find(|(key, _)| key == name).map(|(_, value)| value);
         }
-        let mut pairs = self.raw.as_bytes().split(|byte| *byte == b'&');
-        let value = pairs.find_map(|pair| match pair.strip_prefix(name.as_bytes())? {
-            [] => Some(&[][..]),
-            [b'=', value @ ..] => Some(value),
-            _ => None,
-        })?;
-        std::str::from_utf8(value).ok().map(Cow::Borrowed)
+        let mut rest = self.raw;
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
+            let (pair, more) = rest.split_at(end);
+            match pair.strip_prefix(name) {
+                Some("") => return Some(Cow::Borrowed("")),
+                Some(behind) if behind.starts_with('=') => return behind.get(1..).map(Cow::Borrowed),
+                _ => rest = more.get(1..).unwrap_or_default(),
+            }
+        }
+        None
     }
 }
 
