@@ -15,6 +15,7 @@ use frontroom::config::file::SocketIo;
 use frontroom::config::{Problems, value};
 use frontroom::engineio::{
     Application, Caller, Carrier, Conversation, Engine, Frame, Message, Options, Parcel, Reason, Session,
+    random_id,
 };
 use frontroom::headers::{Forwarded, TrustedProxies};
 use http::{Request, Response, StatusCode};
@@ -56,7 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let file =
         SocketIo { eio3, ping_interval: millis(300), ping_timeout: millis(200), ..SocketIo::default() };
     let options = Options::build(&file, &mut Problems::default());
-    let engine = Arc::new(Engine::new(options, Arc::new(Echo), unwrap));
+    let engine = Arc::new(Engine::new(options, Arc::new(Echo), unwrap, Box::new(random_id)));
     let listener = TcpListener::bind(address).await?;
     loop {
         let (stream, peer) = listener.accept().await?;

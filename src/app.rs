@@ -13,25 +13,28 @@ use tokio::net::TcpListener;
 
 use crate::admin::{Admin, Readiness};
 use crate::body::Body;
+use crate::cluster::Cluster;
 use crate::config::{self, Report};
 use crate::credentials::Credentials;
 use crate::demo as shop;
-use crate::engineio::Engine;
+use crate::engineio::{Engine, NewId, random_id};
 use crate::fault::Fault;
 use crate::gateway::{self, Gateway};
 use crate::rules::Rulebook;
 use crate::server::{self, Crowd, Drain, Handler, Listener, Peer, Terms, Workers};
-use crate::socketio::{Door, Hub};
+use crate::socketio::{Door, Hub, Sockets};
 use crate::telemetry::metrics::{self, Metrics};
 use crate::types;
 pub use crate::types::Format;
 
 mod compiled;
+mod nodes;
 mod reload;
 mod shutdown;
 mod signals;
 
 use compiled::{Compiled, compile, compile_to_run};
+use nodes::Nodes;
 use reload::Source;
 use shutdown::{End, Handle};
 use signals::Signals;
@@ -145,6 +148,10 @@ fn serve(
             None
         }
     };
+    let neighbours = match nodes::bind(compiled.cluster.as_mut()) {
+        Ok(neighbours) => neighbours,
+        Err(message) => return fail(&message),
+    };
     let workers = match Workers::start(NonZero::new(workers)) {
         Ok(workers) => workers,
         Err(error) => return fail(&format!("cannot start worker threads: {error}")),
@@ -165,6 +172,9 @@ fn serve(
         for (listener, (_, handle)) in listeners.iter().zip(&handles) {
             println!("frontroom listening on {}://{}", handle.load().scheme(), listener.local_addr());
         }
+        if let Some(neighbours) = &neighbours {
+            println!("other nodes on http://{}", neighbours.local_addr());
+        }
         if let Some(admin) = &admin {
             println!("admin on http://{}", admin.local_addr());
         }
@@ -172,7 +182,7 @@ fn serve(
             print!("{}", greeting(first));
         }
         let code = House::build(compiled, handles, metrics)
-            .live(listeners, admin, &workers, source.map(Arc::new), signals)
+            .live(listeners, admin, neighbours, &workers, source.map(Arc::new), signals)
             .await;
         if let Some(exporting) = exporting {
             exporting.end().await;
@@ -219,6 +229,9 @@ struct House {
     listeners: Vec<(String, server::Handle)>,
     credentials: ArcSwap<Credentials>,
     rulebook: Arc<Rulebook>,
+    /// None for a node without others.
+    cluster: Option<Arc<Cluster>>,
+    nodes: Option<Nodes>,
     end: Arc<End>,
 }
 
@@ -227,20 +240,35 @@ impl House {
         let rulebook = Arc::new(Rulebook::new(compiled.rules));
         let hub = Arc::new(Hub::new(rulebook.clone(), compiled.limits));
         hub.set_recovery(&compiled.recovery);
-        let engine = Arc::new(Engine::new(compiled.engine, Arc::new(Door(hub.clone())), gateway::unwrap));
+        let nodes = compiled.cluster.as_ref().map(Nodes::new);
+        let door = Arc::new(Door(hub.clone()));
+        let new_id = nodes.as_ref().map_or_else(|| Box::new(random_id) as NewId, Nodes::new_id);
+        let engine = Arc::new(Engine::new(compiled.engine, door, gateway::unwrap, new_id));
         let readiness = Readiness::default();
         compiled.credentials.start();
         compiled.emitters.start(&hub);
-        let end = Arc::new(End::new(compiled.ending, readiness.clone(), engine.clone(), hub.clone()));
+        let joined = compiled.cluster.as_ref().zip(nodes.as_ref());
+        let cluster =
+            joined.map(|(options, nodes)| Cluster::start(options, nodes.registry.clone(), hub.clone()));
+        let sockets: Arc<dyn Sockets> = match &cluster {
+            Some(cluster) => cluster.clone(),
+            None => hub.clone(),
+        };
+        let forwarder = nodes.as_ref().map(|nodes| Arc::clone(&nodes.forwarder));
+        let tunnels = forwarder.as_ref().map(|forwarder| forwarder.tunnels().clone()).unwrap_or_default();
+        let end = End::new(compiled.ending, readiness.clone(), engine.clone(), hub.clone(), tunnels);
+        let end = Arc::new(end);
         let drain = Arc::new(Handle(end.clone()));
         House {
-            gateway: Arc::new(Gateway::new(compiled.snapshot, engine.clone(), hub.clone())),
-            admin: Arc::new(Admin::new(compiled.admin, readiness, metrics, hub.clone(), hub.clone(), drain)),
+            gateway: Arc::new(Gateway::new(compiled.snapshot, engine.clone(), hub.clone(), forwarder)),
+            admin: Arc::new(Admin::new(compiled.admin, readiness, metrics, sockets, hub.clone(), drain)),
             engine,
             hub,
             listeners,
             credentials: ArcSwap::new(compiled.credentials),
             rulebook,
+            cluster,
+            nodes,
             end,
         }
     }
@@ -258,6 +286,7 @@ impl House {
         compiled.credentials.start();
         self.credentials.store(compiled.credentials);
         self.rulebook.swap(compiled.rules);
+        self.cluster.iter().for_each(|cluster| cluster.rules_changed());
         self.gateway.swap(compiled.snapshot);
         self.admin.set(compiled.admin);
         self.gateway.start();
@@ -272,6 +301,7 @@ impl House {
         self,
         listeners: Vec<Listener>,
         admin: Option<Listener>,
+        neighbours: Option<Listener>,
         workers: &Workers,
         source: Option<Arc<Source>>,
         Signals { hangup, mut ending }: Signals,
@@ -294,6 +324,19 @@ impl House {
             }
         };
         self.gateway.start();
+        let neighbours = async {
+            match (&self.nodes, neighbours) {
+                (Some(nodes), Some(listener)) => {
+                    let door = nodes.door(&self.engine);
+                    let terms = Nodes::terms(handles.first());
+                    listener.run(door, terms, workers, (self.end.neighbours(), Crowd::default())).await
+                }
+                _ => std::future::pending().await,
+            }
+        };
+        if let Some(nodes) = &self.nodes {
+            nodes.join().await;
+        }
         self.end.ready();
         let reloading = async {
             match &source {
@@ -309,7 +352,12 @@ impl House {
                 () = reloading => {}
             }
             tokio::select! {
-                () = self.end.finish() => ExitCode::SUCCESS,
+                () = async {
+                    self.end.finish().await;
+                    if let Some(cluster) = &self.cluster {
+                        cluster.leave().await;
+                    }
+                } => ExitCode::SUCCESS,
                 () = ending.next() => ExitCode::FAILURE,
             }
         };
@@ -318,6 +366,7 @@ impl House {
             Err(error) = async { serving.await.into_iter().collect::<std::io::Result<Vec<()>>>() } => {
                 fail(&format!("a listener failed: {error}"))
             }
+            Err(error) = neighbours => fail(&format!("the listener for other nodes failed: {error}")),
             Err(error) = admin => fail(&format!("the admin listener failed: {error}")),
         }
     }

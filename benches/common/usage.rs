@@ -21,6 +21,10 @@ pub(crate) fn cpu_ns(pid: u32) -> io::Result<u64> {
     Ok(sum)
 }
 
+fn all_cpu_ns(pids: &[u32]) -> io::Result<u64> {
+    pids.iter().map(|pid| cpu_ns(*pid)).sum()
+}
+
 /// Nanoseconds that children of this process have run which have ended since, in ticks of 10 ms.
 fn ended_ns() -> io::Result<u64> {
     let stat = fs::read_to_string("/proc/self/stat")?;
@@ -62,10 +66,10 @@ fn busy() -> io::Result<Duration> {
     Ok(Duration::from_millis(busy * 10))
 }
 
-/// A span of time in which a server is watched.
+/// A span of time in which a server is watched, or several together.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    pid: u32,
+    pids: Vec<u32>,
     begun: Instant,
     server: u64,
     generator: u64,
@@ -96,16 +100,16 @@ impl Used {
 
 impl Watch {
     /// From now on.
-    pub(crate) fn begin(pid: u32) -> io::Result<Watch> {
+    pub(crate) fn begin(pids: &[u32]) -> io::Result<Watch> {
         let generator = cpu_ns(std::process::id())? + ended_ns()?;
-        let (interrupts, server) = (interrupts_ns()?, cpu_ns(pid)?);
-        Ok(Watch { pid, begun: Instant::now(), server, generator, interrupts, busy: busy()? })
+        let (interrupts, server) = (interrupts_ns()?, all_cpu_ns(pids)?);
+        Ok(Watch { pids: pids.to_vec(), begun: Instant::now(), server, generator, interrupts, busy: busy()? })
     }
 
     /// Until now.
     pub(crate) fn end(&self) -> io::Result<Used> {
-        let server = (cpu_ns(self.pid)? - self.server) as f64;
-        // The server is a child of ours and is counted in both.
+        let server = (all_cpu_ns(&self.pids)? - self.server) as f64;
+        // The servers are children of ours and are counted in both.
         let both = (cpu_ns(std::process::id())? + ended_ns()?).saturating_sub(self.generator) as f64;
         let wall = self.begun.elapsed().as_nanos() as f64;
         let interrupts = (interrupts_ns()? - self.interrupts) as f64;

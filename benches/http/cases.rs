@@ -105,7 +105,7 @@ impl common::Case for Case {
             }
             Load::Latency => {
                 load::percentile(to, GET.path, HALF_LOAD, WARM_UP)?;
-                let watch = Watch::begin(pid)?;
+                let watch = Watch::begin(&[pid])?;
                 let time = load::percentile(to, GET.path, HALF_LOAD, MEASURE)?;
                 let used = watch.end()?;
                 Ok(vec![self.figure("us", time, used)])
@@ -118,7 +118,7 @@ impl common::Case for Case {
 impl Case {
     /// CPU of the server for each unit of a load.
     fn cpu(&self, pid: u32, load: impl FnOnce() -> Result<u64, Failure>) -> Result<Vec<Figure>, Failure> {
-        let watch = Watch::begin(pid)?;
+        let watch = Watch::begin(&[pid])?;
         let units = load()?;
         let used = watch.end()?;
         let mut figure = self.figure("us", used.server / 1000.0 / units as f64, used);

@@ -9,9 +9,10 @@ use serde::Serialize;
 use crate::fault::Fault;
 use crate::json::Json;
 use crate::rules::actions::{Call, Verb};
-use crate::socketio::{Answers, Command, Question, Sockets};
+use crate::socketio::{Answers, Command, Heard, Question, Sockets};
 
 use super::body::bad;
+use super::lists::is_zero;
 
 /// What became of a call.
 #[derive(Debug, Serialize)]
@@ -20,6 +21,9 @@ pub(super) struct Done {
     sockets: usize,
     #[serde(flatten)]
     answers: Option<Acks>,
+    /// Nodes that did not answer in time.
+    #[serde(skip_serializing_if = "is_zero")]
+    silent_nodes: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,14 +81,22 @@ fn begin(sockets: &dyn Sockets, call: Call) -> BoxFuture<'static, Done> {
             let question = Question { namespace, target, event, timeout };
             sockets.ask(question).map(Done::from).boxed()
         }
-        (command, _) => sockets.perform(command).map(|sockets| Done { sockets, answers: None }).boxed(),
+        (command, _) => {
+            let done = |heard: Heard<usize>| Done {
+                sockets: heard.said,
+                answers: None,
+                silent_nodes: heard.silent_nodes,
+            };
+            sockets.perform(command).map(done).boxed()
+        }
     }
 }
 
-impl From<Answers> for Done {
-    fn from(answers: Answers) -> Done {
+impl From<Heard<Answers>> for Done {
+    fn from(heard: Heard<Answers>) -> Done {
+        let Heard { said: answers, silent_nodes } = heard;
         let missing = answers.sockets.saturating_sub(answers.acks.len());
         let acks = answers.acks.into_iter().map(|(socket, args)| Ack { socket, args }).collect();
-        Done { sockets: answers.sockets, answers: Some(Acks { acks, missing }) }
+        Done { sockets: answers.sockets, answers: Some(Acks { acks, missing }), silent_nodes }
     }
 }

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::fault::Fault;
-use crate::socketio::{Member, Page, Query, Room, Sockets};
+use crate::socketio::{Heard, Member, Page, Query, Room, Sockets};
 
 use super::body::bad;
 
@@ -18,6 +18,9 @@ pub(super) struct SocketsPage {
     total: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
+    /// Nodes that did not answer in time.
+    #[serde(skip_serializing_if = "is_zero")]
+    silent_nodes: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -26,24 +29,34 @@ pub(super) struct RoomsPage {
     total: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
+    /// Nodes that did not answer in time.
+    #[serde(skip_serializing_if = "is_zero")]
+    silent_nodes: usize,
 }
 
 /// Lists sockets.
 pub(super) async fn sockets(sockets: &dyn Sockets, written: Option<&str>) -> Result<SocketsPage, Fault> {
-    let Page { items, total, next } = sockets.list(query(written)?).await;
-    Ok(SocketsPage { sockets: items, total, next })
+    let Heard { said: Page { items, total, next }, silent_nodes } = sockets.list(query(written)?).await;
+    Ok(SocketsPage { sockets: items, total, next, silent_nodes })
 }
 
 /// Lists rooms.
 pub(super) async fn rooms(sockets: &dyn Sockets, written: Option<&str>) -> Result<RoomsPage, Fault> {
-    let Page { items, total, next } = sockets.rooms(query(written)?).await;
-    Ok(RoomsPage { rooms: items, total, next })
+    let Heard { said: Page { items, total, next }, silent_nodes } = sockets.rooms(query(written)?).await;
+    Ok(RoomsPage { rooms: items, total, next, silent_nodes })
 }
 
 /// Tells of one socket, without the headers and parameters that `tokens` names (`header:NAME`, `query:NAME`).
 pub(super) async fn socket(sockets: &dyn Sockets, id: &str, tokens: &[String]) -> Result<Member, Fault> {
-    let none = || Fault::new(StatusCode::NOT_FOUND, "no_socket", "no socket has this id");
-    let mut found = sockets.find(id).await.ok_or_else(none)?;
+    let Heard { said, silent_nodes } = sockets.find(id).await;
+    let mut found = said.ok_or_else(|| match silent_nodes {
+        0 => Fault::new(StatusCode::NOT_FOUND, "no_socket", "no socket has this id"),
+        _ => {
+            let message =
+                format!("no socket of the nodes that answered has this id; {silent_nodes} did not answer");
+            Fault::new(StatusCode::NOT_FOUND, "no_socket", message)
+        }
+    })?;
     if let Some(handshake) = &mut found.handshake {
         for (kind, token) in tokens.iter().filter_map(|token| token.split_once(':')) {
             let is_header = kind == "header";
@@ -51,6 +64,11 @@ pub(super) async fn socket(sockets: &dyn Sockets, id: &str, tokens: &[String]) -
         }
     }
     Ok(found)
+}
+
+/// Whether there is nothing to tell.
+pub(super) fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Reads `namespace`, `room`, `after` and `limit`. An empty one is as good as none.

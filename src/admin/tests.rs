@@ -12,8 +12,8 @@ use crate::config::{Problems, file};
 use crate::engineio::Reason;
 use crate::json::Json;
 use crate::socketio::{
-    Answers, Captures, Command, Event, Events, Hub, Limits, Member, Page, Query, Question, Refusal, Room,
-    Socket, Sockets,
+    Answers, Captures, Command, Event, Events, Heard, Hub, Limits, Member, Page, Query, Question, Refusal,
+    Room, Socket, Sockets,
 };
 use crate::telemetry::metrics::Metrics;
 
@@ -25,29 +25,29 @@ use super::{Admin, Ending, Progress, Readiness, Settings, State, Status};
 struct Crowd(Mutex<Vec<String>>);
 
 impl Sockets for Crowd {
-    fn perform(&self, command: Command) -> BoxFuture<'static, usize> {
+    fn perform(&self, command: Command) -> BoxFuture<'static, Heard<usize>> {
         self.0.lock().unwrap().push(format!("{command:?}"));
-        ready(5).boxed()
+        ready(5.into()).boxed()
     }
 
-    fn ask(&self, question: Question) -> BoxFuture<'static, Answers> {
+    fn ask(&self, question: Question) -> BoxFuture<'static, Heard<Answers>> {
         self.0.lock().unwrap().push(format!("{question:?}"));
         let acks = vec![("a".into(), vec![Json::from_static("1.0")])];
-        ready(Answers { sockets: 3, acks }).boxed()
+        ready(Answers { sockets: 3, acks }.into()).boxed()
     }
 
-    fn find(&self, _: &str) -> BoxFuture<'static, Option<Member>> {
-        ready(None).boxed()
+    fn find(&self, _: &str) -> BoxFuture<'static, Heard<Option<Member>>> {
+        ready(None.into()).boxed()
     }
 
-    fn list(&self, query: Query) -> BoxFuture<'static, Page<Member>> {
+    fn list(&self, query: Query) -> BoxFuture<'static, Heard<Page<Member>>> {
         self.0.lock().unwrap().push(format!("{query:?}"));
-        ready(Page { items: Vec::new(), total: 0, next: None }).boxed()
+        ready(Page { items: Vec::new(), total: 0, next: None }.into()).boxed()
     }
 
-    fn rooms(&self, query: Query) -> BoxFuture<'static, Page<Room>> {
+    fn rooms(&self, query: Query) -> BoxFuture<'static, Heard<Page<Room>>> {
         let all = ["b", "a", "c"].map(|room| Room { namespace: "/".into(), room: room.into(), sockets: 1 });
-        ready(Page::cut(all.into(), &query)).boxed()
+        ready(Page::cut(all.into(), &query).into()).boxed()
     }
 }
 

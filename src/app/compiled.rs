@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admin::Settings;
-use crate::cluster::Emitters;
+use crate::cluster::{self, Emitters};
 use crate::config::{self, Problem, Problems, Report, defaults, file};
 use crate::credentials::Credentials;
 use crate::engineio::Options;
@@ -24,6 +24,7 @@ pub(super) struct Compiled {
     pub(super) admin_written: bool,
     pub(super) logs: Logs,
     pub(super) emitters: Emitters,
+    pub(super) cluster: Option<cluster::Options>,
     pub(super) traces: Traces,
     pub(super) engine: Options,
     pub(super) limits: Limits,
@@ -63,6 +64,7 @@ impl Fixed {
             ("admin.listen", format!("{admin:?}")),
             ("log.format", format!("{:?}", file.log.format)),
             ("emitters", format!("{:?}", file.emitters)),
+            ("cluster", format!("{:?}", file.cluster)),
             ("tracing", format!("{:?}", file.tracing)),
         ])
     }
@@ -88,6 +90,7 @@ impl Compiled {
             admin_written: file.admin.as_ref().is_some_and(|admin| admin.listen.is_some()),
             logs: Logs::build(&file.log, problems),
             emitters: Emitters::build(&file.emitters, problems),
+            cluster: cluster::Options::build(file.cluster.as_ref(), problems),
             traces: Traces::build(&file.tracing, problems),
             engine: Options::build(&file.socketio, problems),
             limits: Limits::build(&file.socketio, problems),

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::compiled::Ending;
 use crate::admin::{self, Progress, Readiness, State, Status};
 use crate::engineio::Engine;
+use crate::proxy::Tunnels;
 use crate::server::Drain;
 use crate::socketio::Hub;
 
@@ -29,15 +30,26 @@ pub(super) struct End {
     readiness: Readiness,
     engine: Arc<Engine>,
     hub: Arc<Hub>,
+    /// The WebSockets of other nodes' sessions that go through this one.
+    tunnels: Tunnels,
     drain: Drain,
+    /// The same for the listener for other nodes, which ends last.
+    neighbours: Drain,
     done: OnceCell<()>,
 }
 
 impl End {
     /// Nothing has ended yet.
-    pub(super) fn new(times: Ending, readiness: Readiness, engine: Arc<Engine>, hub: Arc<Hub>) -> End {
-        let (times, drain, done) = (ArcSwap::from_pointee(times), Drain::default(), OnceCell::new());
-        End { times, readiness, engine, hub, drain, done }
+    pub(super) fn new(
+        times: Ending,
+        readiness: Readiness,
+        engine: Arc<Engine>,
+        hub: Arc<Hub>,
+        tunnels: Tunnels,
+    ) -> End {
+        let (times, done) = (ArcSwap::from_pointee(times), OnceCell::new());
+        let (drain, neighbours) = (Drain::default(), Drain::default());
+        End { times, readiness, engine, hub, tunnels, drain, neighbours, done }
     }
 
     /// Sets how long an end that has not begun may take.
@@ -48,6 +60,11 @@ impl End {
     /// What ends the listeners' connections.
     pub(super) fn drain(&self) -> Drain {
         self.drain.clone()
+    }
+
+    /// What ends the connections of other nodes.
+    pub(super) fn neighbours(&self) -> Drain {
+        self.neighbours.clone()
     }
 
     /// Traffic may come.
@@ -73,20 +90,28 @@ impl End {
         while self.hub.is_busy() && Instant::now() < deadline {
             tokio::time::sleep(LOOK).await;
         }
+        self.neighbours.begin();
+        self.neighbours.wait(deadline.saturating_duration_since(Instant::now())).await;
         if !left.is_empty() {
             tracing::warn!(requests = left.serving, upgraded = left.upgraded, "the grace is over, cutting");
         }
     }
-    /// Closes sessions one after another, so that their clients do not all come back at once.
+    /// Closes sessions one after another, so that their clients do not all come back at once; then what
+    /// goes through here to other nodes.
     async fn close_sessions(&self, deadline: Instant) {
-        let sessions = self.engine.all();
+        let (sessions, tunnels) = (self.engine.all(), self.tunnels.take());
         let time = deadline.saturating_duration_since(Instant::now()).mul_f64(SPREAD);
-        let step =
-            u32::try_from(sessions.len()).ok().and_then(|count| time.checked_div(count)).unwrap_or_default();
+        let count = u32::try_from(sessions.len() + tunnels.len()).ok();
+        let step = count.and_then(|count| time.checked_div(count)).unwrap_or_default().min(STEP);
         let mut next = Instant::now();
         for session in sessions {
             session.close(crate::engineio::Reason::ServerShuttingDown);
-            next += step.min(STEP);
+            next += step;
+            tokio::time::sleep_until(next).await;
+        }
+        for tunnel in tunnels {
+            drop(tunnel);
+            next += step;
             tokio::time::sleep_until(next).await;
         }
     }

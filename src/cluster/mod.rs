@@ -1,5 +1,20 @@
-//! Redis: who else publishes events over it.
+//! Redis: what makes several nodes act as one, and who else publishes events over it.
 
+mod bus;
+mod departures;
 mod emitters;
+mod hop;
+mod key;
+mod node;
+mod options;
+mod registry;
+mod requests;
+mod sockets;
+mod store;
+mod wire;
 
 pub use emitters::Emitters;
+pub use hop::{Asker, Door, Forwarder};
+pub use node::Cluster;
+pub use options::{Options, Secrets};
+pub use registry::{NodeId, Registry};

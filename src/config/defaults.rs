@@ -119,6 +119,25 @@ pub const HOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// `hooks.ack_timeout`.
 pub const HOOK_ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// `cluster.redis.prefix`.
+pub const CLUSTER_PREFIX: &str = "frontroom";
+/// `cluster.redis.max_queue`, in bytes.
+pub const CLUSTER_MAX_QUEUE: u64 = 16_000_000;
+/// `cluster.node.listen`.
+pub const CLUSTER_LISTEN: &str = "0.0.0.0:4002";
+/// `cluster.node.connect_timeout`.
+pub const CLUSTER_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// `cluster.node.response_timeout`: as long as a backend may take, since a client that floods waits for it.
+pub const CLUSTER_RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// `cluster.node.max_connections`: one address has 28,000 ports to connect from (Linux).
+pub const CLUSTER_MAX_CONNECTIONS: usize = 20_000;
+/// `cluster.node.max_pending`.
+pub const CLUSTER_MAX_PENDING: usize = 1024;
+/// `cluster.request_timeout`.
+pub const CLUSTER_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
+/// `cluster.lease`.
+pub const CLUSTER_LEASE: Duration = Duration::from_secs(10);
+
 /// `admin.listen`.
 pub const ADMIN_LISTEN: &str = "127.0.0.1:4001";
 /// `admin.max_body`, in bytes.

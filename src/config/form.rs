@@ -23,8 +23,8 @@ pub(super) struct Form<'s> {
     pub(super) words: Vec<&'s str>,
     /// A list, and what is in it.
     pub(super) items: Option<&'s Value>,
-    /// A map: its name and its schema.
-    pub(super) map: Option<(&'s str, &'s Map<String, Value>)>,
+    /// A map: its schema.
+    pub(super) map: Option<&'s Map<String, Value>>,
 }
 
 impl Schema {
@@ -85,7 +85,7 @@ fn gather_types<'s>(schema: &'s Map<String, Value>, form: &mut Form<'s>) {
         match kind {
             "boolean" => form.truth = true,
             "array" => form.items = schema.get("items").or(Some(&Value::Bool(true))),
-            "object" => form.map = Some((form.name, schema)),
+            "object" => form.map = Some(schema),
             "string" => match (schema.get("const").and_then(Value::as_str), spelling(form.name)) {
                 (Some(word), _) => form.words.push(word),
                 (None, Some(spelling)) => form.spelling = Some(spelling),

@@ -7,7 +7,6 @@
 pub mod defaults;
 pub mod file;
 mod form;
-mod later;
 mod load;
 mod nearest;
 mod node;

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::form::{Form, Schema};
-use super::later;
 use super::nearest::nearest;
 use super::node::{Entry, Kind, Mark, Node};
 use super::report::Located;
@@ -66,7 +65,7 @@ impl<'a> Shape<'a> {
     fn one(&mut self, node: &Node, form: &Form<'a>, key: &str, key_at: Mark) -> Outcome {
         match (&node.kind, form.map) {
             (Kind::Scalar { text, plain }, _) => self.scalar(node, text, *plain, form, key),
-            (Kind::Map(entries), Some((name, schema))) => self.map(entries, name, schema, key, key_at),
+            (Kind::Map(entries), Some(schema)) => self.map(entries, schema, key, key_at),
             _ => self.lose(node.at, key, format!("this is {}", node.noun()), form.right()),
         }
     }
@@ -98,14 +97,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    fn map(
-        &mut self,
-        entries: &[Entry],
-        name: &'a str,
-        schema: &'a Map<String, Value>,
-        key: &str,
-        key_at: Mark,
-    ) -> Outcome {
+    fn map(&mut self, entries: &[Entry], schema: &'a Map<String, Value>, key: &str, key_at: Mark) -> Outcome {
         let known = schema.get("properties").and_then(Value::as_object);
         let named_by_user = schema.get("additionalProperties").filter(|more| **more != Value::Bool(false));
         let (mut map, mut meant) = (Map::new(), Vec::new());
@@ -121,7 +113,7 @@ impl<'a> Shape<'a> {
                 }
                 (None, Some(schema)) => self.entry(&entry.value, &self.schema.form(schema), &path, entry.at),
                 (None, None) => {
-                    meant.extend(self.stranger(entry, name, known, &path));
+                    meant.extend(self.stranger(entry, known, &path));
                     None
                 }
             };
@@ -141,26 +133,15 @@ impl<'a> Shape<'a> {
         Outcome::Value(Value::Object(map))
     }
 
-    /// A key that the section `name` does not know. Gives the key that was probably meant.
+    /// A key that the section does not know. Gives the key that was probably meant.
     fn stranger<'k>(
         &mut self,
         entry: &Entry,
-        name: &'k str,
         known: Option<&'k Map<String, Value>>,
         path: &str,
     ) -> Option<&'k str> {
-        match later::is_idle(name, &entry.key, &entry.value) {
-            Some(true) => return None,
-            Some(false) => {
-                self.note(entry.at, path, later::WRONG, "leave it out");
-                return None;
-            }
-            None => {}
-        }
         let words: Vec<&str> = known.into_iter().flat_map(Map::keys).map(String::as_str).collect();
-        let mut candidates = words.clone();
-        candidates.extend(later::keys(name));
-        let meant = nearest(&entry.key, candidates);
+        let meant = nearest(&entry.key, words.iter().copied());
         let right = match meant {
             Some(word) => format!("did you mean {word}?"),
             None => format!("known here: {}", words.join(", ")),

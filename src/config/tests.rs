@@ -13,7 +13,7 @@ use super::parse::parse;
 use super::scalar::{Meaning, meaning};
 use super::value::{Duration, Rate, Size};
 use super::variables::fill;
-use super::{Loaded, Problems, later, load_text, schema};
+use super::{Loaded, Problems, load_text, schema};
 
 fn nothing(_: &str) -> Option<String> {
     None
@@ -254,22 +254,8 @@ fn near_words_are_found_and_far_ones_not() {
     }
 }
 
-/// A key that begins to work leaves the table of those that do not.
 #[test]
-fn later_keys_belong_to_sections_and_are_not_known_yet() {
-    let types = schema::of_types();
-    let rows = later::rows();
-    assert!(!rows.is_empty());
-    for (section, key) in rows {
-        let of = if section == "File" { &types } else { &types["$defs"][section] };
-        let of = of["anyOf"].as_array().and_then(|ways| ways.last()).unwrap_or(of);
-        let known = of["properties"].as_object().unwrap_or_else(|| panic!("{section} is no section"));
-        assert!(!known.contains_key(key), "{section}.{key} is known");
-    }
-}
-
-#[test]
-fn values_of_later_keys_that_change_nothing_are_accepted() {
+fn values_that_change_nothing_are_accepted() {
     file(
         "listen: {address: 0.0.0.0:4000, proxy_protocol: false, tls: }\n\
          credentials: {require: none, on_expiry: disconnect}\n\

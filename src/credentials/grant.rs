@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::claims::Claims;
 use super::headers::Told;
@@ -43,6 +43,40 @@ impl Grant {
         let claims = Json::from_value(&Value::Object(claims.0));
         let verified = Arc::new(Verified { claims, subject, end, headers });
         Grant { token: Some(token.into()), verified: Some(verified) }
+    }
+
+    /// Everything it holds, for another node.
+    pub fn to_value(&self) -> Value {
+        let verified = self.verified.as_ref().map(|verified| {
+            let told = verified
+                .headers
+                .iter()
+                .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+            let told: Vec<(&str, &str)> = told.collect();
+            json!({ "claims": verified.claims.as_str(), "subject": verified.subject, "headers": told })
+        });
+        json!({ "token": self.token.as_deref(), "verified": verified })
+    }
+
+    /// What another node held, which has verified it. It does not end by itself.
+    pub fn from_value(value: &Value) -> Grant {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let verified = value.get("verified").filter(|verified| verified.is_object()).and_then(|verified| {
+            let claims = Json::parse(text(verified.get("claims")?)?.into()).ok()?;
+            let headers = verified.get("headers")?.as_array()?.iter();
+            let header = |pair: &Value| {
+                let name = pair.get(0)?.as_str()?.parse().ok()?;
+                Some((name, pair.get(1)?.as_str()?.parse().ok()?))
+            };
+            let subject = verified.get("subject").and_then(text);
+            Some(Arc::new(Verified {
+                claims,
+                subject,
+                end: None,
+                headers: headers.filter_map(header).collect(),
+            }))
+        });
+        Grant { token: value.get("token").and_then(text).map(Into::into), verified }
     }
 
     /// The token, without `Bearer`.

@@ -1,8 +1,9 @@
 //! The way in: checks a request in the order Node does, then opens, finds or upgrades a session.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use base64::Engine as _;
@@ -12,7 +13,7 @@ use http::header::{
     CONNECTION, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use sha1::{Digest, Sha1};
 
 use super::answer::{self, Refusal};
@@ -22,7 +23,7 @@ use super::outlet::Unwrap;
 use super::pipe::Pipe;
 use super::query::Query;
 use super::queue::Parcel;
-use super::registry::{Crowded, Registry, random_id};
+use super::registry::{Crowded, Registry};
 use super::session::{Conversation, Session, Transport};
 use super::{Handshake, Options, Reason, polling, websocket};
 use crate::body::Body;
@@ -33,6 +34,9 @@ pub trait Application: Send + Sync + 'static {
     /// A client has opened a session.
     fn open(&self, session: &Arc<Session>) -> Box<dyn Conversation>;
 }
+
+/// Makes the id of a new session: unguessable, and of characters that stand in a query as they are.
+pub type NewId = Box<dyn Fn() -> Arc<str> + Send + Sync>;
 
 /// Who makes a request, as the gateway identified it.
 #[derive(Debug, Clone)]
@@ -50,6 +54,7 @@ pub struct Engine {
     closing: AtomicBool,
     application: Arc<dyn Application>,
     unwrap: Unwrap,
+    new_id: NewId,
 }
 
 /// A request whose `transport` and `sid` were understood.
@@ -60,15 +65,21 @@ struct Checked {
 }
 
 impl Engine {
-    /// An engine without sessions. `unwrap` finds the socket under a WebSocket.
-    pub fn new(options: Options, application: Arc<dyn Application>, unwrap: Unwrap) -> Engine {
+    /// An engine without sessions. `unwrap` finds the socket under a WebSocket, `new_id` names sessions.
+    pub fn new(options: Options, application: Arc<dyn Application>, unwrap: Unwrap, new_id: NewId) -> Engine {
         Engine {
             options: ArcSwap::from_pointee(options),
             registry: Arc::default(),
             closing: AtomicBool::new(false),
             application,
             unwrap,
+            new_id,
         }
+    }
+
+    /// How long a GET may be held for want of news: then comes a ping.
+    pub fn ping_interval(&self) -> Duration {
+        self.options.load().ping_interval
     }
 
     /// Sets the options of sessions opened from now on.
@@ -131,7 +142,7 @@ impl Engine {
         if headers.get(ORIGIN).is_some_and(|origin| origin.to_str().is_err()) {
             return Err(Refusal::BadRequest);
         }
-        let session = match query.get("sid").filter(|sid| !sid.is_empty()) {
+        let session = match session_id(request.uri()) {
             Some(sid) => Some(self.registry.get(&sid).ok_or(Refusal::UnknownSession)?),
             None => None,
         };
@@ -169,7 +180,7 @@ impl Engine {
     ) -> Result<Arc<Session>, Crowded> {
         let options = self.options.load_full();
         let session = Arc::new(Session::new(
-            random_id(),
+            (self.new_id)(),
             transport,
             dialect,
             handshake,
@@ -246,6 +257,11 @@ fn open_packet(session: &Session) -> Frame {
         options.ping_timeout.as_millis(),
         options.max_payload,
     ))
+}
+
+/// The session that a request to the endpoint's path names, as [`Engine::call`] reads it.
+pub fn session_id(uri: &Uri) -> Option<Cow<'_, str>> {
+    Query::new(uri.query().unwrap_or_default()).get("sid").filter(|sid| !sid.is_empty())
 }
 
 /// Copies what a session keeps, each header into memory of its own: a value sliced from the

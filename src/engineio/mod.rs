@@ -32,7 +32,7 @@ mod wire;
 
 pub use answer::{Refusal, refuse, refuse_websocket, too_many_requests};
 pub use dialect::Protocol;
-pub use engine::{Application, Caller, Engine, is_websocket};
+pub use engine::{Application, Caller, Engine, NewId, is_websocket, session_id};
 pub use frame::Frame;
 pub use handshake::Handshake;
 pub use hold::Hold;

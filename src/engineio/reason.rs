@@ -1,4 +1,4 @@
-//! Why a session or socket ended, in Node's words; `slow consumer`, which Node does not know, is ours.
+//! Why a session or socket ended, in Node's words; `slow consumer` and `node lost`, which Node does not know, are ours.
 
 /// Why a session or socket ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Reason {
     ServerNamespaceDisconnect,
     /// The server ends.
     ServerShuttingDown,
+    /// The node that had it is gone.
+    NodeLost,
 }
 
 impl Reason {
@@ -40,6 +42,7 @@ impl Reason {
             Reason::ClientNamespaceDisconnect => "client namespace disconnect",
             Reason::ServerNamespaceDisconnect => "server namespace disconnect",
             Reason::ServerShuttingDown => "server shutting down",
+            Reason::NodeLost => "node lost",
         }
     }
 }

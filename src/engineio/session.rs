@@ -14,6 +14,8 @@ use super::pulse::Pulse;
 use super::queue::{Parcel, Queue};
 use super::registry::Registry;
 use super::{Handshake, Options, Reason};
+use crate::config::Problems;
+use crate::config::file::SocketIo;
 use crate::telemetry::metrics;
 
 /// What carries a session.
@@ -180,6 +182,15 @@ impl Session {
             flusher: OnceLock::new(),
             state: Mutex::new(state),
         }
+    }
+
+    /// One that another node had, and that has ended.
+    pub fn of_another_node(transport: Transport, handshake: Handshake) -> Session {
+        let dialect = Dialect { protocol: Protocol::V4, base64: false };
+        let options = Options::build(&SocketIo::default(), &mut Problems::default());
+        let session = Session::new("".into(), transport, dialect, handshake, Arc::new(options), Weak::new());
+        session.state().ended = Some(Ended { at: Instant::now(), farewell: Farewell::Drop });
+        session
     }
 
     /// The session's id: a credential, to be shown to its own client only.

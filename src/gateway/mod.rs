@@ -19,6 +19,7 @@ use http::header::{HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
 
 use crate::body::Body;
+use crate::cluster::{Asker, Forwarder};
 use crate::cors::{Admission, Decision, Verdict};
 use crate::engineio::{Engine, Refusal, is_websocket, refuse, refuse_websocket, too_many_requests};
 use crate::fault::Fault;
@@ -44,6 +45,8 @@ pub struct Gateway {
     snapshot: ArcSwap<Snapshot>,
     engine: Arc<Engine>,
     hub: Arc<Hub>,
+    /// Knows the sessions of other nodes, where there are any.
+    forwarder: Option<Arc<Forwarder>>,
     rates: Rates,
 }
 
@@ -68,9 +71,15 @@ impl Handler for Gateway {
 }
 
 impl Gateway {
-    /// A gateway over an engine whose application is `hub`.
-    pub fn new(snapshot: Snapshot, engine: Arc<Engine>, hub: Arc<Hub>) -> Gateway {
-        Gateway { snapshot: ArcSwap::from_pointee(snapshot), engine, hub, rates: Rates::new() }
+    /// A gateway over an engine whose application is `hub`, alone or among other nodes.
+    pub fn new(
+        snapshot: Snapshot,
+        engine: Arc<Engine>,
+        hub: Arc<Hub>,
+        forwarder: Option<Arc<Forwarder>>,
+    ) -> Gateway {
+        let (snapshot, rates) = (ArcSwap::from_pointee(snapshot), Rates::new());
+        Gateway { snapshot, engine, hub, forwarder, rates }
     }
 
     /// Puts another compiled config in force for the requests that come from now on.
@@ -113,7 +122,7 @@ impl Gateway {
             // Templates and hooks see the handshake's headers.
             snapshot.credentials().strip(request.headers_mut());
             return Ok(match (admitted, upgrade) {
-                (true, _) => self.engine.call(request, || who.caller()).await,
+                (true, _) => self.session(request, who).await,
                 (false, false) => refuse(Refusal::Forbidden),
                 (false, true) => refuse_websocket(Refusal::Forbidden),
             });
@@ -126,6 +135,19 @@ impl Gateway {
             ));
         }
         self.forward(snapshot, request, who, finish).await
+    }
+
+    /// Answers a request to a session, or sends it on to the node that has the session.
+    async fn session(&self, request: &mut Request<Body>, who: &Identity) -> Response<Body> {
+        if let Some(forwarder) = &self.forwarder
+            && let Some(owner) = forwarder.owner(request.uri())
+        {
+            let asker = Asker { forwarded: &who.forwarded, request_id: &who.request_id };
+            // In a box: requests that stay here need not have its room.
+            let request = std::mem::take(request);
+            return Box::pin(forwarder.forward(owner, request, asker, self.engine.ping_interval())).await;
+        }
+        self.engine.call(request, || who.caller()).await
     }
 
     /// Sends the request upstream; taps look at what passes.
@@ -161,6 +183,7 @@ impl Gateway {
             response_timeout: route.response_timeout,
             max_body: route.max_body,
             claims: &claims,
+            tunnels: None,
         };
         let watched = snapshot.taps().watch(request.method(), path(request), request.headers());
         if let Some(mut watch) = watched {
@@ -206,6 +229,7 @@ fn outlive(
             response_timeout,
             max_body,
             claims: &claims,
+            tunnels: None,
         };
         let response = exchange(&upstream, &mut request, &context, &hub).await?;
         Ok(watch.response(response, &hub))

@@ -18,9 +18,9 @@ pub struct Forwarded {
     /// Address of the client: the peer's, or what a trusted proxy said.
     pub client: IpAddr,
     /// Address of the peer.
-    peer: IpAddr,
-    /// The chain of addresses that a trusted proxy said.
-    hops: String,
+    pub peer: IpAddr,
+    /// The chain of addresses that a trusted proxy said; empty where none did.
+    pub hops: String,
     /// `https` or not.
     pub secure: bool,
     /// Host with port, as the client asked for it; empty where an HTTP/1.0 client named none.

@@ -5,7 +5,9 @@ mod expect;
 mod limit;
 mod request;
 mod response;
+mod splice;
 mod trailers;
+mod tunnels;
 mod upgrade;
 
 #[cfg(test)]
@@ -23,6 +25,7 @@ use crate::upstream::Upstream;
 
 pub use check::{asterisk, check};
 pub use request::is_grpc;
+pub use tunnels::{End, Tunnels};
 
 use expect::Expectation;
 
@@ -41,6 +44,8 @@ pub struct Context<'a> {
     pub max_body: Option<u64>,
     /// Fields that are set whatever the request says.
     pub claims: &'a [(HeaderName, HeaderValue)],
+    /// Lists the tunnel that comes of an upgrade, for those who end it early.
+    pub tunnels: Option<&'a Tunnels>,
 }
 
 /// Forwards a request that [`check()`] found sound; what is left of it is of no use to anybody. Path and
@@ -65,7 +70,7 @@ pub async fn forward(
     let response = upstream.send(request, timeout).await?;
     match client {
         Some(client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            upgrade::accept(client, response, idle)
+            upgrade::accept(client, response, idle, context.tunnels)
         }
         _ => {
             let mut response = response::prepare(response);

@@ -89,7 +89,7 @@ async fn run(turn: &Turn, rule: &Rule, hands: &mut Hands) -> Result<Done, Failur
 }
 
 fn leave(socket: &Socket) -> Command {
-    let target = crate::socketio::Target { rooms: vec![Arc::clone(socket.id())], ..Default::default() };
+    let target = crate::socketio::Target::socket(Arc::clone(socket.id()));
     Command::Disconnect { namespace: Arc::clone(socket.namespace()), target, close: false }
 }
 

@@ -32,21 +32,25 @@ impl Hearing {
     /// Does what the response to it said. There is no event to ack or to fail: `ack` means nothing
     /// here, and with `error` nothing is done.
     pub fn heed(&self, said: &Said, hub: &Arc<Hub>) {
-        let socket = self.socket.as_deref().and_then(|id| hub.anywhere(id));
-        let here = socket.as_deref().map_or_else(|| Here::namespace("/".into()), Here::of);
-        let mut hands = Hands { socket, hub };
-        for actions in read(said) {
-            if actions.error.is_some() {
-                metrics::header_actions("refused");
-                continue;
-            }
-            let lost = here.socket.is_none() && actions.needs_socket();
-            metrics::header_actions(if lost { "no_socket" } else { "done" });
-            let disconnect = actions.disconnect;
-            actions.perform(&here, &mut hands);
-            if disconnect && let Some(command) = here.disconnect() {
-                hands.command(command);
-            }
+        hub.heed(self.socket.as_deref(), said);
+    }
+}
+
+/// Does what a response said to the socket that its request named.
+pub(super) fn heed(hub: &Arc<Hub>, socket: Option<Arc<Socket>>, said: &Said) {
+    let here = socket.as_deref().map_or_else(|| Here::namespace("/".into()), Here::of);
+    let mut hands = Hands { socket, hub };
+    for actions in read(said) {
+        if actions.error.is_some() {
+            metrics::header_actions("refused");
+            continue;
+        }
+        let lost = here.socket.is_none() && actions.needs_socket();
+        metrics::header_actions(if lost { "no_socket" } else { "done" });
+        let disconnect = actions.disconnect;
+        actions.perform(&here, &mut hands);
+        if disconnect && let Some(command) = here.disconnect() {
+            hands.command(command);
         }
     }
 }
@@ -61,6 +65,7 @@ impl Doer for Hands<'_> {
     fn state(&mut self, changes: Map<String, Value>) {
         if let Some(socket) = &self.socket {
             socket.state().extend(changes);
+            self.hub.note_change(socket);
         }
     }
 

@@ -35,11 +35,13 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 
 use crate::config::{Problems, defaults, file};
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Grant};
 use crate::engineio::Reason;
-use crate::socketio::{Captures, Command, Event, Events, Hub, Refusal, Socket};
+use crate::headers::Said;
+use crate::socketio::{Asking, Captures, Command, Event, Events, Hub, Refusal, Socket};
 use crate::upstream::Upstreams;
 
 use client::Client;
@@ -140,5 +142,29 @@ impl Events for Rulebook {
     fn disconnect(&self, hub: &Arc<Hub>, socket: Arc<Socket>, reason: Reason) -> BoxFuture<'static, ()> {
         grants::release(&self.seats, &socket);
         Box::pin(event::disconnect(self.current(), Arc::clone(hub), socket, reason))
+    }
+
+    fn let_go(&self, socket: &Arc<Socket>) {
+        grants::release(&self.seats, socket);
+    }
+
+    fn is_told_of_ends(&self, namespace: &str) -> bool {
+        self.rules.load().namespaces.get(namespace).is_some_and(|rules| rules.disconnect.is_some())
+    }
+
+    fn held(&self, socket: &Socket) -> Value {
+        grants::held(&self.rules.load().credentials, socket).to_value()
+    }
+
+    fn hold(&self, socket: &Socket, held: &Value) {
+        socket.extensions().insert(Grant::from_value(held));
+    }
+
+    fn heed(&self, hub: &Arc<Hub>, socket: Option<Arc<Socket>>, said: &Said) {
+        header::heed(hub, socket, said);
+    }
+
+    fn asking(&self, hub: &Arc<Hub>, place: &str) -> Option<Asking> {
+        Some(turn::asking(&self.current(), hub, &place.parse().ok()?))
     }
 }

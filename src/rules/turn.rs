@@ -80,6 +80,7 @@ impl Done {
 impl Doer for Hands {
     fn state(&mut self, changes: Map<String, Value>) {
         self.socket.state().extend(changes);
+        self.hub.note_change(&self.socket);
     }
 
     fn command(&mut self, command: Command) {
@@ -227,7 +228,8 @@ impl Turn {
         let heard = self.heed(exchange.said(), hands);
         let reply = exchange.finish(&self.hub)?;
         let actions = hook::answer(&reply)?;
-        let asking = actions.emit.iter().any(|emission| emission.ack).then(|| self.asking(url));
+        let asking =
+            actions.emit.iter().any(|emission| emission.ack).then(|| asking(&self.rules, &self.hub, url));
         let done = heard?.and(self.act(actions, asking, hands)?);
         Ok((reply, done))
     }
@@ -254,18 +256,6 @@ impl Turn {
         Ok(done)
     }
 
-    /// Tells the hook what clients answer to what it emits.
-    fn asking(&self, url: &PathAndQuery) -> Asking {
-        let (turn, url) = (self.clone(), url.clone());
-        let then = move |answer: Answer| {
-            let context = Arc::new(Context::new(Arc::clone(&answer.socket)));
-            let turn = Turn { context, wants_ack: false, ..turn.clone() };
-            let url = url.clone();
-            async move { turn.answered(&url, &answer).await }.boxed()
-        };
-        Asking { timeout: self.rules.hooks.ack_timeout, then: Arc::new(then) }
-    }
-
     async fn answered(&self, url: &PathAndQuery, answer: &Answer) {
         let told = Told::Ack { name: &answer.event, args: answer.args.as_deref() };
         let mut hands = Hands::at_once(&answer.socket, &self.hub);
@@ -277,4 +267,17 @@ impl Turn {
             }
         }
     }
+}
+
+/// Tells the hook at `url` what clients answer to what it emits, on whichever node they are.
+pub(crate) fn asking(rules: &Arc<Rules>, hub: &Arc<Hub>, url: &PathAndQuery) -> Asking {
+    let (place, timeout) = (url.as_str().into(), rules.hooks.ack_timeout);
+    let (rules, hub, url) = (Arc::clone(rules), Arc::clone(hub), url.clone());
+    let then = move |answer: Answer| {
+        let context = Arc::new(Context::new(Arc::clone(&answer.socket)));
+        let turn = Turn { rules: Arc::clone(&rules), hub: Arc::clone(&hub), context, wants_ack: false };
+        let url = url.clone();
+        async move { turn.answered(&url, &answer).await }.boxed()
+    };
+    Asking { timeout, place, then: Arc::new(then) }
 }

@@ -29,6 +29,9 @@ pub struct Answer {
 pub struct Asking {
     /// From the sending.
     pub timeout: Duration,
+    /// Where answers go, so that another node can hand them on as well: what [`Events::asking`](super::Events::asking)
+    /// makes an asking of.
+    pub place: Arc<str>,
     /// Called once for every socket.
     pub then: Arc<dyn Fn(Answer) -> BoxFuture<'static, ()> + Send + Sync>,
 }

@@ -159,7 +159,7 @@ pub(crate) fn attach(mut args: Vec<Json>, attachments: &[Bytes]) -> Result<Vec<J
 
 /// The reverse: arguments as they go on the wire, and the attachments they refer to. What is not
 /// base64 stays the object it is.
-pub(super) fn detach(args: &[Json]) -> (Cow<'_, [Json]>, Vec<Vec<u8>>) {
+pub(crate) fn detach(args: &[Json]) -> (Cow<'_, [Json]>, Vec<Vec<u8>>) {
     let mut attachments = Vec::new();
     if !args.iter().any(|arg| is_suspicious(arg.as_str())) {
         return (Cow::Borrowed(args), attachments);

@@ -16,6 +16,8 @@ pub struct Target {
     pub except: Vec<Arc<str>>,
     /// Every socket of the namespace, whatever `rooms` says.
     pub everyone: bool,
+    /// `rooms` is the id of one socket, which is meant alone: not who else joined a room of that name.
+    pub alone: bool,
 }
 
 /// An event on its way to clients.
@@ -81,6 +83,18 @@ pub enum Command {
     },
 }
 
+impl Target {
+    /// One socket and nobody else.
+    pub fn socket(id: Arc<str>) -> Target {
+        Target { rooms: vec![id], alone: true, ..Target::default() }
+    }
+
+    /// The id of the one socket that is meant.
+    pub fn only(&self) -> Option<&Arc<str>> {
+        self.rooms.first().filter(|_| self.alone)
+    }
+}
+
 impl Command {
     /// Namespace of the sockets.
     pub fn namespace(&self) -> &Arc<str> {
@@ -90,6 +104,14 @@ impl Command {
     /// Which sockets.
     pub fn target(&self) -> &Target {
         self.selection().1
+    }
+
+    /// The event that it sends.
+    pub fn event(&self) -> Option<&Outgoing> {
+        match self {
+            Command::Emit { event, .. } | Command::Ask { event, .. } => Some(event),
+            Command::Join { .. } | Command::Leave { .. } | Command::Disconnect { .. } => None,
+        }
     }
 
     fn selection(&self) -> (&Arc<str>, &Target) {

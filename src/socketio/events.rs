@@ -5,10 +5,13 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use indexmap::IndexMap;
 
+use serde_json::Value;
+
 use crate::engineio::Reason;
+use crate::headers::Said;
 use crate::json::Json;
 
-use super::{Command, Hub, Socket, packet};
+use super::{Asking, Command, Hub, Socket, packet};
 
 /// What a namespace pattern such as `/org-{id}` captured, by name.
 pub type Captures = IndexMap<String, String>;
@@ -33,6 +36,30 @@ pub trait Events: Send + Sync + 'static {
     /// Told once for every socket whose `connect` was admitted, after its last event was handled.
     /// The socket's rooms can still be read.
     fn disconnect(&self, hub: &Arc<Hub>, socket: Arc<Socket>, reason: Reason) -> BoxFuture<'static, ()>;
+
+    /// Another node has told of the end of a socket of this one: it is let go without a word.
+    fn let_go(&self, _socket: &Arc<Socket>) {}
+
+    /// Whether anybody is told of the ends of a namespace's sockets.
+    fn is_told_of_ends(&self, _namespace: &str) -> bool {
+        false
+    }
+
+    /// What is held for a socket in its extensions, so that another node can tell of its end.
+    fn held(&self, _socket: &Socket) -> Value {
+        Value::Null
+    }
+
+    /// Holds what another node held for a socket.
+    fn hold(&self, _socket: &Socket, _held: &Value) {}
+
+    /// Does what a response said in `Frontroom-Actions`; `socket` is whom its request named, where it is here.
+    fn heed(&self, _hub: &Arc<Hub>, _socket: Option<Arc<Socket>>, _said: &Said) {}
+
+    /// What becomes of the answers to an event that another node asks.
+    fn asking(&self, _hub: &Arc<Hub>, _place: &str) -> Option<Asking> {
+        None
+    }
 }
 
 /// Why a client may not join: goes out as CONNECT_ERROR.

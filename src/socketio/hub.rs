@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -13,8 +13,9 @@ use super::follow::Followers;
 use super::life;
 use super::namespace::Namespace;
 use super::recovery::{self, Log, Recovery};
-use super::{Command, Events, Limits, Outgoing, Question, Socket, Target, packet};
+use super::{Asking, Command, Events, Limits, Outgoing, Peers, Question, Socket, Target, packet};
 use crate::engineio::{Application, Conversation, Parcel, Session};
+use crate::headers::Said;
 use crate::telemetry::metrics;
 
 /// All namespaces, sockets and rooms of this node.
@@ -25,6 +26,7 @@ pub struct Hub {
     busy: AtomicUsize,
     recovery: Recovery,
     followers: Followers,
+    peers: OnceLock<Arc<dyn Peers>>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -52,6 +54,7 @@ impl Hub {
             busy: AtomicUsize::new(0),
             recovery: Recovery::default(),
             followers: Followers::default(),
+            peers: OnceLock::new(),
         }
     }
 
@@ -100,14 +103,89 @@ impl Hub {
         &self.events
     }
 
-    /// Does one thing to a selection of sockets; answers how many it was done to (for an emit: queued for).
+    /// Makes this node one of several, once.
+    pub fn join_peers(&self, peers: Arc<dyn Peers>) {
+        let _ = self.peers.set(peers);
+    }
+
+    pub(super) fn peers(&self) -> Option<&Arc<dyn Peers>> {
+        self.peers.get()
+    }
+
+    /// Does one thing to a selection of sockets, on other nodes as well; answers how many it was done to here (for
+    /// an emit: queued for).
     pub fn run(&self, command: &Command) -> usize {
+        let count = self.run_here(command);
+        self.pass_on(command);
+        count
+    }
+
+    /// The same on this node alone.
+    pub fn run_here(&self, command: &Command) -> usize {
         self.act(command, None, self.recovery.log().as_deref_mut())
     }
 
-    /// The same for a command of `socket`'s connect rule, by whoever has the log.
-    pub(super) fn run_for(&self, command: &Command, socket: &Arc<Socket>, log: Option<&mut Log>) -> usize {
-        self.act(command, Some(socket), log)
+    /// The same as [`Hub::run`] for a command of `socket`'s connect rule, by whoever has the log.
+    pub(super) fn run_for(&self, command: &Command, socket: &Arc<Socket>, log: Option<&mut Log>) {
+        self.act(command, Some(socket), log);
+        self.pass_on(command);
+    }
+
+    /// Lets the other nodes do it too, unless it is for one socket that is here.
+    fn pass_on(&self, command: &Command) {
+        let Some(peers) = self.peers() else { return };
+        let here = |id: &Arc<str>| self.socket(command.namespace(), id).is_some();
+        if !command.target().only().is_some_and(here) {
+            peers.pass_on(command);
+        }
+    }
+
+    /// Does what a response said of the socket that its request named, on whichever node that is.
+    pub fn heed(self: &Arc<Self>, named: Option<&str>, said: &Said) {
+        let socket = named.and_then(|id| self.anywhere(id));
+        match (named, self.peers()) {
+            (Some(id), Some(peers)) if socket.is_none() => peers.heed(id, said),
+            _ => self.events.heed(self, socket, said),
+        }
+    }
+
+    /// The same where the socket is here; false where it is not.
+    pub fn heed_here(self: &Arc<Self>, id: &str, said: &Said) -> bool {
+        let socket = self.anywhere(id);
+        let is_here = socket.is_some();
+        if is_here {
+            self.events.heed(self, socket, said);
+        }
+        is_here
+    }
+
+    /// The same without the socket.
+    pub fn heed_alone(self: &Arc<Self>, said: &Said) {
+        self.events.heed(self, None, said);
+    }
+
+    /// Notes that a socket is connected, or that its rooms or state are others than before.
+    pub fn note_change(&self, socket: &Arc<Socket>) {
+        if let Some(peers) = self.peers() {
+            peers.changed(socket);
+        }
+    }
+
+    /// What becomes of the answers to an event that another node asks.
+    pub fn asking(self: &Arc<Self>, place: &str) -> Option<Asking> {
+        self.events.asking(self, place)
+    }
+
+    /// Whether anybody is told of the ends of a namespace's sockets.
+    pub fn is_told_of_ends(&self, namespace: &str) -> bool {
+        self.events.is_told_of_ends(namespace)
+    }
+
+    /// Every socket of this node.
+    pub fn everybody(&self) -> Vec<Arc<Socket>> {
+        let target = Target { everyone: true, ..Target::default() };
+        let all = self.namespaces_of(None).into_iter();
+        all.flat_map(|(_, namespace)| namespace.select(&target).to_vec()).collect()
     }
 
     /// The socket with this id.
@@ -145,12 +223,14 @@ impl Hub {
                 }
                 return count;
             }
-            Command::Join { rooms, .. } => {
-                sockets.iter().for_each(|socket| namespace.join(socket, rooms, log))
-            }
-            Command::Leave { rooms, .. } => {
-                sockets.iter().for_each(|socket| namespace.leave(socket, rooms, log));
-            }
+            Command::Join { rooms, .. } => sockets.iter().for_each(|socket| {
+                namespace.join(socket, rooms, log);
+                self.note_change(socket);
+            }),
+            Command::Leave { rooms, .. } => sockets.iter().for_each(|socket| {
+                namespace.leave(socket, rooms, log);
+                self.note_change(socket);
+            }),
             Command::Disconnect { close, .. } => sockets.iter().for_each(|socket| socket.disconnect(*close)),
         }
         sockets.len()

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Waker};
 
@@ -102,6 +103,7 @@ impl Socket {
             }
             self.open(missed);
             self.session.admit();
+            hub.note_change(self);
         }
         true
     }
@@ -112,7 +114,7 @@ impl Socket {
         let hub = self.talk.hub().clone();
         hub.recovery().forget(&self);
         let reason = *self.life().ended.get_or_insert(Reason::TransportClose);
-        hub.events().disconnect(&hub, self.clone(), reason).await;
+        self.tell_end(&hub, reason).await;
         let socket = Arc::new(self.stranger());
         if self.talk.replace(&self, &socket) {
             socket.start();
@@ -234,8 +236,20 @@ impl Socket {
     async fn leave(self: Arc<Self>, reason: Reason) {
         let hub = self.talk.hub().clone();
         let _hold = self.hold_back();
-        hub.events().disconnect(&hub, self.clone(), reason).await;
+        self.tell_end(&hub, reason).await;
         self.trail.iter().for_each(|trail| lock(trail).finish());
+    }
+
+    /// Tells the rules of the end, unless another node has.
+    async fn tell_end(self: &Arc<Self>, hub: &Arc<Hub>, reason: Reason) {
+        if let Some(settled) = hub.peers().and_then(|peers| peers.settled()) {
+            settled.await;
+        }
+        if self.told.load(Ordering::Acquire) {
+            return hub.events().let_go(self);
+        }
+        hub.peers().inspect(|peers| peers.ended(self));
+        hub.events().disconnect(hub, self.clone(), reason).await;
     }
 
     fn next_work(&self) -> Work {
@@ -256,12 +270,17 @@ impl Socket {
 }
 
 /// Counts as work of the hub until it is dropped, however the work ended.
-struct Busy(Arc<Hub>);
+pub(super) struct Busy(Arc<Hub>);
 
 impl Busy {
-    fn begin(hub: Arc<Hub>) -> Busy {
+    pub(super) fn begin(hub: Arc<Hub>) -> Busy {
         hub.begin_work();
         Busy(hub)
+    }
+
+    /// Is busy for as long as the work goes on.
+    pub(super) async fn during(self, work: impl Future<Output = ()>) {
+        work.await;
     }
 }
 

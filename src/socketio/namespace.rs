@@ -123,6 +123,16 @@ impl Namespace {
     /// sent to.
     pub(super) fn select(&self, target: &Target) -> Selection {
         let members = self.read();
+        if let Some(id) = target.only() {
+            let left_out = |socket: &&Arc<Socket>| {
+                target
+                    .except
+                    .iter()
+                    .flat_map(|room| members.room(room))
+                    .any(|other| Arc::ptr_eq(other, socket))
+            };
+            return members.sockets.get(id).filter(|socket| !left_out(socket)).into_iter().cloned().collect();
+        }
         if let ([room], [], false) = (target.rooms.as_slice(), target.except.as_slice(), target.everyone) {
             return members.room_alone(room);
         }

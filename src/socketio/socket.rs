@@ -12,7 +12,7 @@ use super::conversation::Talk;
 use super::life::Life;
 use super::recovery::{Identity, Log, Trail};
 use super::{Captures, Command, Outgoing, Target, legacy, packet};
-use crate::engineio::{Handshake, Parcel, Protocol, Sent, Session, Transport, random_id};
+use crate::engineio::{Handshake, Parcel, Protocol, Reason, Sent, Session, Transport, random_id};
 use crate::json::Json;
 use crate::telemetry::metrics;
 
@@ -35,6 +35,8 @@ pub struct Socket {
     recovered: bool,
     /// Whether somebody looks on.
     pub(super) followed: AtomicBool,
+    /// Whether another node has told the rules of its end.
+    pub(super) told: AtomicBool,
     /// None while recovery is off.
     pub(super) trail: Option<Box<Mutex<Trail>>>,
 }
@@ -98,6 +100,7 @@ impl Socket {
             gate: Mutex::default(),
             recovered: who.recovered,
             followed: AtomicBool::new(false),
+            told: AtomicBool::new(false),
             trail: who.trail,
         }
     }
@@ -171,6 +174,12 @@ impl Socket {
         lock(&self.life).has_ended()
     }
 
+    /// Another node has told the rules of its end: the connection is closed, and its client may come back.
+    pub fn part(&self) {
+        self.told.store(true, Ordering::Release);
+        self.session.close(Reason::ForcedServerClose);
+    }
+
     /// Whether it is connected.
     pub fn is_connected(&self) -> bool {
         lock(&self.life).is_connected()
@@ -181,9 +190,9 @@ impl Socket {
         if self.trail.is_none() {
             return self.deliver(&packet::event_parcel(self.namespace(), event, None), false);
         }
-        let target = Target { rooms: vec![self.id.clone()], ..Target::default() };
+        let target = Target::socket(self.id.clone());
         let (namespace, event) = (self.namespace.clone(), event.clone());
-        self.talk.hub().run(&Command::Emit { namespace, target, event }) > 0
+        self.talk.hub().run_here(&Command::Emit { namespace, target, event }) > 0
     }
 
     /// Sends it an event that its client is to answer; `own` while the connect rule's own commands

@@ -19,19 +19,34 @@ use crate::json::Json;
 /// that order; its future only waits for counts and answers.
 pub trait Sockets: Send + Sync + 'static {
     /// Does one thing to a selection; answers how many it was done to (for an emit: queued for).
-    fn perform(&self, command: Command) -> BoxFuture<'static, usize>;
+    fn perform(&self, command: Command) -> BoxFuture<'static, Heard<usize>>;
 
     /// Sends an event that every socket meant is to answer, and waits for them.
-    fn ask(&self, question: Question) -> BoxFuture<'static, Answers>;
+    fn ask(&self, question: Question) -> BoxFuture<'static, Heard<Answers>>;
 
     /// The socket with this id, in whichever namespace, with its handshake.
-    fn find(&self, id: &str) -> BoxFuture<'static, Option<Member>>;
+    fn find(&self, id: &str) -> BoxFuture<'static, Heard<Option<Member>>>;
 
     /// Who is here.
-    fn list(&self, query: Query) -> BoxFuture<'static, Page<Member>>;
+    fn list(&self, query: Query) -> BoxFuture<'static, Heard<Page<Member>>>;
 
     /// Which rooms there are, without those named by a socket's id.
-    fn rooms(&self, query: Query) -> BoxFuture<'static, Page<Room>>;
+    fn rooms(&self, query: Query) -> BoxFuture<'static, Heard<Page<Room>>>;
+}
+
+/// What those said who answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Heard<T> {
+    /// What they said, put together.
+    pub said: T,
+    /// Nodes that did not answer in time: it is as if they were not there.
+    pub silent_nodes: usize,
+}
+
+impl<T> From<T> for Heard<T> {
+    fn from(said: T) -> Heard<T> {
+        Heard { said, silent_nodes: 0 }
+    }
 }
 
 /// An event that a selection of sockets is to answer.
@@ -170,51 +185,68 @@ impl Member {
     }
 }
 
-impl Sockets for Hub {
-    fn perform(&self, command: Command) -> BoxFuture<'static, usize> {
-        ready(self.run(&command)).boxed()
-    }
-
-    fn ask(&self, question: Question) -> BoxFuture<'static, Answers> {
-        let deadline = Instant::now() + question.timeout;
-        let asked = self.question(&question);
-        let sockets = asked.iter().filter(|asked| asked.is_sent()).count();
-        let each = asked.into_iter().map(move |asked| asked.answer(deadline));
-        join_all(each)
-            .map(move |answers| {
-                let given = answers.into_iter();
-                let given = given.filter_map(|answer| Some((answer.socket.id().clone(), answer.args?)));
-                Answers { sockets, acks: given.collect() }
-            })
-            .boxed()
-    }
-
-    fn find(&self, id: &str) -> BoxFuture<'static, Option<Member>> {
-        let whole = |socket: Arc<Socket>| {
-            let handshake = Some(Luggage::of(socket.handshake()));
-            Member { handshake, ..Member::of(&socket) }
-        };
-        ready(self.anywhere(id).map(whole)).boxed()
-    }
-
-    fn list(&self, query: Query) -> BoxFuture<'static, Page<Member>> {
-        let target = Target {
-            everyone: query.room.is_none(),
-            rooms: query.room.iter().cloned().collect(),
-            except: Vec::new(),
-        };
-        let of = |namespace: Arc<super::namespace::Namespace>| namespace.select(&target);
-        let sockets = self.namespaces_of(query.namespace.as_deref()).into_iter().map(|(_, it)| of(it));
-        let all = sockets.flat_map(|some| some.iter().map(|socket| Member::of(socket)).collect::<Vec<_>>());
-        ready(Page::cut(all.collect(), &query)).boxed()
-    }
-
-    fn rooms(&self, query: Query) -> BoxFuture<'static, Page<Room>> {
+impl Hub {
+    /// All rooms of this node that a query means, without those named by a socket's id.
+    pub fn rooms_here(&self, query: &Query) -> Vec<Room> {
         let all = self.namespaces_of(query.namespace.as_deref()).into_iter().flat_map(|(name, namespace)| {
             let room = move |(room, sockets)| Room { namespace: name.clone(), room, sockets };
             namespace.rooms().into_iter().map(room)
         });
-        let asked = |room: &Room| query.room.as_ref().is_none_or(|asked| *asked == room.room);
-        ready(Page::cut(all.filter(asked).collect(), &query)).boxed()
+        all.filter(|room| query.room.as_ref().is_none_or(|asked| *asked == room.room)).collect()
+    }
+
+    /// The sockets of this node that a query means.
+    pub fn members_here(&self, query: &Query) -> Page<Member> {
+        let target = Target {
+            everyone: query.room.is_none(),
+            rooms: query.room.iter().cloned().collect(),
+            ..Target::default()
+        };
+        let of = |namespace: Arc<super::namespace::Namespace>| namespace.select(&target);
+        let sockets = self.namespaces_of(query.namespace.as_deref()).into_iter().map(|(_, it)| of(it));
+        let all = sockets.flat_map(|some| some.iter().map(|socket| Member::of(socket)).collect::<Vec<_>>());
+        Page::cut(all.collect(), query)
+    }
+
+    /// The socket of this node with that id, with its handshake.
+    pub fn member_here(&self, id: &str) -> Option<Member> {
+        let socket = self.anywhere(id)?;
+        Some(Member { handshake: Some(Luggage::of(socket.handshake())), ..Member::of(&socket) })
+    }
+
+    /// Sends an event that every socket meant of this node is to answer, and waits for them.
+    pub fn ask_here(&self, question: &Question) -> impl Future<Output = Answers> + Send + 'static {
+        let deadline = Instant::now() + question.timeout;
+        let asked = self.question(question);
+        let sockets = asked.iter().filter(|asked| asked.is_sent()).count();
+        let each = asked.into_iter().map(move |asked| asked.answer(deadline));
+        join_all(each).map(move |answers| {
+            let given = answers.into_iter();
+            let given = given.filter_map(|answer| Some((answer.socket.id().clone(), answer.args?)));
+            Answers { sockets, acks: given.collect() }
+        })
+    }
+}
+
+/// One node that has no others.
+impl Sockets for Hub {
+    fn perform(&self, command: Command) -> BoxFuture<'static, Heard<usize>> {
+        ready(self.run(&command).into()).boxed()
+    }
+
+    fn ask(&self, question: Question) -> BoxFuture<'static, Heard<Answers>> {
+        self.ask_here(&question).map(Heard::from).boxed()
+    }
+
+    fn find(&self, id: &str) -> BoxFuture<'static, Heard<Option<Member>>> {
+        ready(self.member_here(id).into()).boxed()
+    }
+
+    fn list(&self, query: Query) -> BoxFuture<'static, Heard<Page<Member>>> {
+        ready(self.members_here(&query).into()).boxed()
+    }
+
+    fn rooms(&self, query: Query) -> BoxFuture<'static, Heard<Page<Room>>> {
+        ready(Page::cut(self.rooms_here(&query), &query).into()).boxed()
     }
 }

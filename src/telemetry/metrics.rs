@@ -138,6 +138,39 @@ metrics! {
     /// Times the connection to an emitter's Redis ended: what was published until it is back was missed.
     pub fn emitter_connection_lost[]() = counter("frontroom_emitter_connections_lost_total").increment(1);
 
+    /// Nodes that hold their lease in the cluster's Redis, this one included.
+    pub fn cluster_nodes[](count: f64) = gauge("frontroom_cluster_nodes").set(count);
+
+    /// Times a connection to the cluster's Redis ended or could not be made, by what it is for: lease, publish, subscribe, sockets.
+    pub fn cluster_connection_lost[purpose]() = counter("frontroom_cluster_connections_lost_total").increment(1);
+
+    /// Messages published for other nodes.
+    pub fn cluster_published[](count: u64) = counter("frontroom_cluster_published_total").increment(count);
+
+    /// Messages of other nodes.
+    pub fn cluster_received[]() = counter("frontroom_cluster_received_total").increment(1);
+
+    /// Messages that were not published, or perhaps not, by reason: queue_full, too_large, volatile, connection_lost.
+    pub fn cluster_dropped[reason](count: u64) = counter("frontroom_cluster_dropped_total").increment(count);
+
+    /// Messages of other nodes that did not arrive.
+    pub fn cluster_missed[](count: u64) = counter("frontroom_cluster_missed_total").increment(count);
+
+    /// What came over the cluster's channels and is no message of another node.
+    pub fn cluster_unreadable[]() = counter("frontroom_cluster_unreadable_total").increment(1);
+
+    /// Sockets of lost nodes whose disconnect rules this node took on, by result: told or unreadable.
+    pub fn cluster_departure[result]() = counter("frontroom_cluster_departures_total").increment(1);
+
+    /// Requests for other nodes' sessions, by result: ok (sent on and answered), gone (the node lives no more), unreachable, timeout, broken, busy, refused (another secret, or another time), client (it broke its request off), forged (the id was not sealed by a node; not sent).
+    pub fn cluster_forwarded[result]() = counter("frontroom_cluster_forwarded_total").increment(1);
+
+    /// Requests that came to `cluster.node.listen`, by result: ok, astray (for a session of another node: two advertise one address), no_session (it names none), refused (no node has sent it).
+    pub fn cluster_served[result]() = counter("frontroom_cluster_served_total").increment(1);
+
+    /// WebSockets of other nodes' sessions that go through this node.
+    pub fn cluster_tunnels[](change: f64) = gauge("frontroom_cluster_tunnels").increment(change);
+
     /// Batches of spans sent to the collector, by result: ok or failed.
     pub fn trace_export[result]() = counter("frontroom_trace_exports_total").increment(1);
 

@@ -59,6 +59,19 @@ impl Upstreams {
     }
 }
 
+impl Upstream {
+    /// One that the config does not name, say another node; the error says what would be right.
+    pub fn unlisted(name: &str, raw: &file::Upstream) -> Result<Arc<Upstream>, String> {
+        let mut problems = Problems::default();
+        let upstream =
+            Builder { name, key: name, problems: &mut problems }.build(raw, None, Arc::new(System));
+        match problems.into_vec().first() {
+            Some(problem) => Err(problem.to_string()),
+            None => Ok(upstream),
+        }
+    }
+}
+
 /// Compiles one upstream.
 pub(super) struct Builder<'a> {
     pub(super) name: &'a str,

@@ -74,11 +74,7 @@ impl Upstreams {
     /// Begins what happens without requests, on the current runtime: health checks and lookups of
     /// names. Those taken over from the config before go on as they are; each ends with its upstream.
     pub fn start(&self) {
-        for upstream in self.by_name.values() {
-            if !upstream.started.swap(true, Ordering::Relaxed) {
-                tokio::spawn(health::tend(Arc::downgrade(upstream)));
-            }
-        }
+        self.by_name.values().for_each(Upstream::start);
     }
 }
 
@@ -107,6 +103,13 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// Begins what happens without requests, once, on the current runtime; see [`Upstreams::start`].
+    pub fn start(self: &Arc<Self>) {
+        if !self.started.swap(true, Ordering::Relaxed) {
+            tokio::spawn(health::tend(Arc::downgrade(self)));
+        }
+    }
+
     /// Its key in the config; `default` for the shorthand.
     pub fn name(&self) -> &str {
         &self.name

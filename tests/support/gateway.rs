@@ -13,6 +13,8 @@ pub struct Gateway {
     pub address: String,
     /// The admin listener's.
     pub admin: String,
+    /// The listener's for other nodes, where the config has a `cluster`; else empty.
+    pub nodes: String,
     output: Option<JoinHandle<String>>,
     log: Log,
     folder: tempfile::TempDir,
@@ -62,6 +64,8 @@ impl Gateway {
         let log = Log::read(child.stderr.take().expect("its log"));
         let mut lines = BufReader::new(child.stdout.take().expect("its output"));
         let address = url(&mut lines, "listening on ");
+        let clustered = std::fs::read_to_string(file).is_ok_and(|text| text.contains("\ncluster:"));
+        let nodes = if clustered { url(&mut lines, "other nodes on ") } else { String::new() };
         let admin = url(&mut lines, "admin on ");
         // Somebody must read on, or the gateway would block on a full pipe.
         let output = std::thread::spawn(move || {
@@ -69,7 +73,7 @@ impl Gateway {
             let _ = std::io::Read::read_to_string(&mut lines, &mut all);
             all
         });
-        Gateway { child, address, admin, output: Some(output), log, folder }
+        Gateway { child, address, admin, nodes, output: Some(output), log, folder }
     }
 
     /// Whether its log has this text.

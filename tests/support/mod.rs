@@ -11,6 +11,7 @@ pub mod backend;
 pub mod gateway;
 pub mod http;
 pub mod polling;
+pub mod redis;
 pub mod targets;
 pub mod websocket;
 

@@ -13,11 +13,10 @@ use std::time::{Duration, Instant};
 
 use crate::AWAKE;
 use crate::common::arguments::Arguments;
-use crate::common::server::Server;
 use crate::common::usage::{Used, Watch};
 use crate::common::{self, Column, Failure, Figure};
 use crate::generator::{Generator, Heard, Transport};
-use crate::peers::{PINNED, Peer, Place, start};
+use crate::peers::{PINNED, Peer, Place, Site, start};
 
 /// Silence after which what is still missing is lost.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -82,6 +81,10 @@ const WORKERS: &[(&str, Peer, Place)] = &[
     ("one worker", Peer::Frontroom, Place { cores: "0,1", workers: 1 }),
 ];
 
+/// What it costs to come in at another node than the session's: the first against the second.
+const NODES: &[(&str, Peer, Place)] =
+    &[("at its node", Peer::Home, PINNED), ("through another", Peer::Hop, PINNED)];
+
 /// All cases, in the order of the table.
 pub(crate) const ALL: &[Case] = &[
     events("fanout-w1", |bench| fanout::one_room(bench, "fan-out 1 x 1000, w 1", 1, 200)),
@@ -93,6 +96,10 @@ pub(crate) const ALL: &[Case] = &[
     case("setup", |bench| setup::run(bench, setup::WEBSOCKET)),
     case("upgrade", |bench| setup::run(bench, setup::UPGRADE)),
     case("polling", |bench| fanout::polling(bench, "polling fan-out 1 x 500, w 1")),
+    Case {
+        columns: NODES,
+        ..case("hop", |bench| fanout::polling(bench, "polling among nodes, 1 x 500, w 1"))
+    },
     Case { rounds: 3, ..case("memory", memory::run) },
     workers("workers-fanout", |bench| fanout::one_room(bench, "wall: fan-out 1 x 1000, w 8", 8, 600)),
     workers("workers-echo", |bench| echo::run(bench, "wall: event with ack, 100 clients")),
@@ -113,7 +120,7 @@ const fn workers(name: &'static str, run: fn(&Bench) -> Result<Vec<Figure>, Fail
 
 /// One run of a case: a fresh server.
 pub(crate) struct Bench {
-    server: Server,
+    server: Site,
     place: Place,
     awake: bool,
 }
@@ -132,15 +139,15 @@ impl Bench {
     }
 
     fn generator(&self) -> io::Result<Generator> {
-        Generator::new(self.server.address, self.awake)
+        Generator::new(self.server.address(), self.server.through, self.awake)
     }
 
     fn pid(&self) -> u32 {
-        self.server.pid()
+        self.server.server.pid()
     }
 
     fn watch(&self) -> io::Result<Watch> {
-        Watch::begin(self.pid())
+        Watch::begin(&self.server.pids())
     }
 
     /// CPU of the server for each unit; without pinning, where the server has what the generator

@@ -28,6 +28,8 @@ const HEADERS: &str = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/5
 /// All clients of one server.
 pub(crate) struct Generator {
     address: SocketAddr,
+    /// Where clients go on once their sessions are open.
+    through: Option<SocketAddr>,
     awake: bool,
     poll: Poll,
     events: Events,
@@ -43,10 +45,16 @@ pub(crate) struct Generator {
 }
 
 impl Generator {
-    /// Without clients. `awake`: it never sleeps, so that no server pays for waking it.
-    pub(crate) fn new(address: SocketAddr, awake: bool) -> io::Result<Generator> {
+    /// Without clients, who open their sessions at `address` and go on `through` another place, if there is
+    /// one. `awake`: it never sleeps, so that no server pays for waking it.
+    pub(crate) fn new(
+        address: SocketAddr,
+        through: Option<SocketAddr>,
+        awake: bool,
+    ) -> io::Result<Generator> {
         Ok(Generator {
             address,
+            through,
             awake,
             poll: Poll::new()?,
             events: Events::with_capacity(TURN),
@@ -154,7 +162,9 @@ impl Generator {
             self.connections.len() - 1
         });
         if known.is_none() {
-            let mut connection = Connection::open(self.address, (who, place))?;
+            let has_session = self.clients.get(who).is_some_and(|client| !client.sid.is_empty());
+            let address = self.through.filter(|_| has_session).unwrap_or(self.address);
+            let mut connection = Connection::open(address, (who, place))?;
             connection.register(self.poll.registry(), id)?;
             if let Some(slot) = self.connections.get_mut(id) {
                 *slot = Some(connection);
@@ -365,6 +375,9 @@ impl Generator {
         let Some(client) = self.clients.get_mut(who) else { return Ok(()) };
         client.sid = sid.unwrap_or_default().to_owned();
         let transport = client.transport;
+        if self.through.is_some() && transport != Transport::Websocket {
+            self.leave(who, GET);
+        }
         self.send(who, "40")?;
         match transport {
             Transport::Websocket => Ok(()),
@@ -373,6 +386,17 @@ impl Generator {
                 self.get(who)?;
                 self.open_websocket(who)
             }
+        }
+    }
+
+    /// Closes a connection that nothing more is asked on.
+    fn leave(&mut self, who: usize, place: usize) {
+        let left = self.clients.get_mut(who).and_then(|client| client.connections.get_mut(place)?.take());
+        if let Some(id) = left
+            && let Some(slot) = self.connections.get_mut(id)
+        {
+            *slot = None;
+            self.free.push(id);
         }
     }
 

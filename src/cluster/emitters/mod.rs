@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::{Client, Msg, RedisError};
+use redis::{Msg, RedisError};
 
+use super::store::Store;
 use crate::config::Problems;
 use crate::config::file::{self, EmitterFormat};
 use crate::socketio::{Command, Hub};
@@ -31,7 +32,7 @@ pub struct Emitters(Vec<Emitter>);
 /// One place in Redis where a library publishes.
 #[derive(Debug, Clone)]
 struct Emitter {
-    client: Client,
+    store: Arc<Store>,
     dialect: Dialect,
 }
 
@@ -79,10 +80,10 @@ impl Emitter {
             }
             None => return None,
         };
-        let client = Client::open(written.redis.as_str())
-            .map_err(|_| problems.add(at("redis"), "this is no URL of a Redis", "write redis://HOST:6379"))
+        let store = Store::parse(&written.redis)
+            .map_err(|right| problems.add(at("redis"), "this is no URL of a Redis", right))
             .ok()?;
-        Some(Emitter { client, dialect })
+        Some(Emitter { store: Arc::new(store), dialect })
     }
 
     async fn listen(self, hub: Arc<Hub>) {
@@ -101,7 +102,7 @@ impl Emitter {
 
     /// Hears messages until the connection ends.
     async fn hear(&self, hub: &Hub) -> Result<(), RedisError> {
-        let mut redis = self.client.get_async_pubsub().await?;
+        let mut redis = self.store.subscriber().await?;
         match &self.dialect {
             Dialect::SocketIo { key } => {
                 let key = literal(key);
@@ -117,7 +118,8 @@ impl Emitter {
                 Ok(commands) => {
                     metrics::emitter_message(if commands.is_empty() { "ignored" } else { "ok" });
                     for command in &commands {
-                        hub.run(command);
+                        // Every node listens: nobody passes it on.
+                        hub.run_here(command);
                     }
                 }
                 Err(Unreadable) => metrics::emitter_message("unreadable"),

@@ -25,7 +25,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<Command>, Unreadable> {
     Ok(Some(match method {
         "emit" => Command::Emit {
             namespace,
-            target: Target { everyone: rooms.is_empty(), rooms, except: names(message.get("skip_sid"))? },
+            target: Target {
+                everyone: rooms.is_empty(),
+                rooms,
+                except: names(message.get("skip_sid"))?,
+                alone: false,
+            },
             event: Outgoing {
                 name: event_name(message.get("event").ok_or(Unreadable)?)?,
                 args: args(&message)?,

@@ -60,7 +60,12 @@ fn event(
     let volatile = options.pointer("/flags/volatile").and_then(Value::as_bool).unwrap_or(false);
     Ok(Command::Emit {
         namespace: said.into(),
-        target: Target { everyone: rooms.is_empty(), rooms, except: names(options.get("except"))? },
+        target: Target {
+            everyone: rooms.is_empty(),
+            rooms,
+            except: names(options.get("except"))?,
+            alone: false,
+        },
         event: Outgoing { name: event_name(name)?, args, volatile },
     })
 }
@@ -70,8 +75,12 @@ fn request(namespace: &str, bytes: &[u8]) -> Result<Option<Command>, Unreadable>
     let request: Value = serde_json::from_slice(bytes).map_err(|_| Unreadable)?;
     let options = request.get("opts").unwrap_or(&Value::Null);
     let selected = names(options.get("rooms"))?;
-    let target =
-        Target { everyone: selected.is_empty(), rooms: selected, except: names(options.get("except"))? };
+    let target = Target {
+        everyone: selected.is_empty(),
+        rooms: selected,
+        except: names(options.get("except"))?,
+        alone: false,
+    };
     let namespace: Arc<str> = namespace.into();
     let rooms = || {
         names(request.get("rooms"))

@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["redis", "format"]))]
 pub struct Emitter {
-    /// `redis://` or `rediss://` URL.
+    /// A URL as in `cluster.redis.url`.
     pub redis: String,
     /// In whose words.
     pub format: Option<EmitterFormat>,

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::value::OneOrMany;
 
 mod admin;
+mod cluster;
 mod cors;
 mod credentials;
 mod emitters;
@@ -27,6 +28,7 @@ mod tracing;
 mod upstream;
 
 pub use admin::Admin;
+pub use cluster::{Cluster, ClusterNode, ClusterRedis};
 pub use cors::{AllowOrigin, Cors, WebsocketOrigin};
 pub use credentials::{Credentials, Jwt, OnExpiry, Require};
 pub use emitters::{Emitter, EmitterFormat};
@@ -77,6 +79,8 @@ pub struct File {
     /// Who else may publish events over Redis.
     #[schemars(with = "OneOrMany<Emitter>")]
     pub emitters: Vec<Emitter>,
+    /// Several nodes that act as one, with Redis between them.
+    pub cluster: Option<Cluster>,
     /// The admin listener.
     pub admin: Option<Admin>,
     /// Bounds on clients.

@@ -103,8 +103,11 @@ impl Call {
 
     fn movement(verb: Verb, fields: &mut Fields<'_>) -> Result<Call> {
         let to = fields.required("to")?;
-        let target =
-            Target { rooms: super::rooms(&fields.at("to"), &to)?, except: fields.except()?, everyone: false };
+        let target = Target {
+            rooms: super::rooms(&fields.at("to"), &to)?,
+            except: fields.except()?,
+            ..Target::default()
+        };
         let namespace = namespace(fields)?;
         let rooms = fields.required("rooms")?;
         let rooms = super::rooms(&fields.at("rooms"), &rooms)?;
@@ -124,7 +127,7 @@ impl Call {
             None if everyone => Vec::new(),
             None => return invalid(&fields.at("to"), "is missing; write the rooms, or `everyone: true`"),
         };
-        let target = Target { rooms, except: fields.except()?, everyone };
+        let target = Target { rooms, except: fields.except()?, everyone, alone: false };
         let (namespace, close) = (namespace(fields)?, fields.flag("close")?);
         Ok(Call { command: Command::Disconnect { namespace, target, close }, ack_timeout: None })
     }

@@ -33,12 +33,12 @@ impl Emission {
     /// The command that sends it. `None` where it has no `to` and there is no socket. Where its
     /// answers are wanted, they go to `here`'s asking.
     pub fn command(self, here: &Here) -> Option<Command> {
-        let rooms = match self.to {
-            _ if self.everyone => Vec::new(),
-            Some(rooms) => rooms,
-            None => vec![Arc::clone(here.socket.as_ref()?)],
+        let target = match self.to {
+            _ if self.everyone => Target { everyone: true, ..Target::default() },
+            Some(rooms) => Target { rooms, ..Target::default() },
+            None => here.alone()?,
         };
-        let target = Target { rooms, except: self.except, everyone: self.everyone };
+        let target = Target { except: self.except, ..target };
         let namespace = self.namespace.unwrap_or_else(|| Arc::clone(&here.namespace));
         let event = Outgoing { name: self.event, args: self.args, volatile: self.volatile };
         Some(match here.asking.as_ref().filter(|_| self.ack) {

@@ -73,8 +73,7 @@ impl Here {
 
     /// The socket alone, as a target.
     fn alone(&self) -> Option<Target> {
-        let rooms = vec![Arc::clone(self.socket.as_ref()?)];
-        Some(Target { rooms, ..Target::default() })
+        Some(Target::socket(Arc::clone(self.socket.as_ref()?)))
     }
 
     /// The socket joins rooms. `None` where there is nothing to do.

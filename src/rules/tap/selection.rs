@@ -52,6 +52,6 @@ impl Selection {
         let rooms = emit::rooms(self.rooms.as_ref(), scope)?;
         let except =
             self.except.as_ref().map_or_else(|| Ok(Vec::new()), |rooms| rooms.rooms_left_out(scope))?;
-        Ok((Target { rooms: self.to.rooms(scope)?, except, everyone: false }, rooms))
+        Ok((Target { rooms: self.to.rooms(scope)?, except, ..Target::default() }, rooms))
     }
 }

@@ -70,7 +70,8 @@ fn is_recoverable(reason: Reason) -> bool {
         Reason::ParseError
         | Reason::ClientNamespaceDisconnect
         | Reason::ServerNamespaceDisconnect
-        | Reason::ServerShuttingDown => false,
+        | Reason::ServerShuttingDown
+        | Reason::NodeLost => false,
     }
 }
 

@@ -325,7 +325,7 @@ impl World {
             self.volatile.insert(text.clone());
         }
         let names = |rooms: &[usize]| rooms.iter().map(|n| room(*n)).collect();
-        let target = Target { rooms: names(rooms), except: names(except), everyone };
+        let target = Target { rooms: names(rooms), except: names(except), everyone, alone: false };
         self.log.append(Instant::now(), &arc("/"), &target, |offset| {
             Parcel::new(Frame::text(&[&text, " ", offset]), volatile)
         });

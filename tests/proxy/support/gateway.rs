@@ -92,6 +92,7 @@ impl Handler for Plain {
             response_timeout: None,
             max_body: self.setup.max_body,
             claims: &[],
+            tunnels: None,
         };
         let upstream = self.upstreams.get("default").unwrap();
         match proxy::forward(upstream, request, &context).await {

@@ -1,0 +1,208 @@
+//! Sends a request on to the node that its session belongs to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+
+use super::links::{Bounds, Links};
+use super::pass::{self, Passes, Signed};
+use super::seal::{Owner, Seal};
+use crate::body::Body;
+use crate::cluster::{NodeId, Registry};
+use crate::engineio::{Refusal, is_websocket, refuse, refuse_websocket, session_id};
+use crate::fault::Fault;
+use crate::headers::Forwarded;
+use crate::proxy::{self, Tunnels};
+use crate::telemetry::metrics;
+
+/// What a session's node needs of a request. The rest was for the handshake, or for this node; cookies and
+/// tokens do not travel.
+const NEEDED: [HeaderName; 11] = [
+    HOST,
+    ORIGIN,
+    CONTENT_TYPE,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    CONNECTION,
+    UPGRADE,
+    SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION,
+    SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_EXTENSIONS,
+];
+
+/// Who makes a request, as the gateway identified it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// Address, scheme and host.
+    pub forwarded: &'a Forwarded,
+    /// `X-Request-Id`.
+    pub request_id: &'a HeaderValue,
+}
+
+/// Names this node's sessions, and sends requests for others' on.
+pub struct Forwarder {
+    seal: Seal,
+    passes: Passes,
+    links: Links,
+    tunnels: Tunnels,
+}
+
+/// Why the owner has not answered.
+enum Lost {
+    /// It lives no more, it cannot be reached, or it did not answer; a word for metrics.
+    Owner(&'static str),
+    /// The client's own request failed.
+    Client(Fault),
+}
+
+impl Forwarder {
+    /// For the node of `registry`. `secrets`: the newest first.
+    pub fn new(secrets: &[String], registry: Arc<Registry>, bounds: Bounds) -> Forwarder {
+        Forwarder {
+            seal: Seal::new(secrets, registry.id()),
+            passes: Passes::new(secrets),
+            links: Links::new(registry, bounds),
+            tunnels: Tunnels::default(),
+        }
+    }
+
+    /// The id of a new session of this node.
+    pub fn new_id(&self) -> Arc<str> {
+        self.seal.new_id()
+    }
+
+    /// The WebSockets of other nodes' sessions that go through this one.
+    pub fn tunnels(&self) -> &Tunnels {
+        &self.tunnels
+    }
+
+    /// The other node whose session a request names. A forged id is nobody's: no node is looked for.
+    pub fn owner(&self, uri: &Uri) -> Option<NodeId> {
+        match self.seal.owner(&session_id(uri)?) {
+            Owner::There(node) => Some(node),
+            Owner::Here => None,
+            Owner::Forged => {
+                metrics::cluster_forwarded("forged");
+                None
+            }
+        }
+    }
+
+    /// Sends a request on to `owner`, whose answer comes back as it is. A GET may be held for `hold`. Where
+    /// the owner has none, the session is unknown, and its client opens another.
+    pub async fn forward(
+        &self,
+        owner: NodeId,
+        mut request: Request<Body>,
+        asker: Asker<'_>,
+        hold: Duration,
+    ) -> Response<Body> {
+        let upgrade = is_websocket(request.headers());
+        let lost = match self.exchange(owner, &mut request, asker, hold).await {
+            Ok(response) => {
+                metrics::cluster_forwarded("ok");
+                return response;
+            }
+            Err(lost) => lost,
+        };
+        match lost {
+            Lost::Owner(why) => {
+                metrics::cluster_forwarded(why);
+                tracing::debug!(%owner, why, "a session's node has not answered");
+                let refusal = Refusal::UnknownSession;
+                if upgrade { refuse_websocket(refusal) } else { refuse(refusal) }
+            }
+            Lost::Client(fault) => {
+                metrics::cluster_forwarded("client");
+                let mut response = Response::new(Body::Empty);
+                *response.status_mut() = fault.status;
+                response.headers_mut().extend(fault.headers);
+                response
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        owner: NodeId,
+        request: &mut Request<Body>,
+        asker: Asker<'_>,
+        hold: Duration,
+    ) -> Result<Response<Body>, Lost> {
+        let upstream = self.links.to(owner).await.ok_or(Lost::Owner("gone"))?;
+        let signs = self.sign(request, asker);
+        let upgrade = is_websocket(request.headers());
+        let patience = self.links.bounds().response_timeout;
+        let waits = request.method() == Method::GET && !upgrade;
+        *request.headers_mut() = needed(request.headers());
+        let context = proxy::Context {
+            forwarded: asker.forwarded,
+            request_id: asker.request_id,
+            target: None,
+            response_timeout: Some(if waits { hold + patience } else { patience }),
+            max_body: None,
+            claims: &signs,
+            tunnels: Some(&self.tunnels),
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = proxy::forward(&upstream, request, &context) => answer.map_err(lost)?,
+            () = self.links.gone(owner) => return Err(Lost::Owner("gone")),
+        };
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            tracing::error!(%owner, "a node refuses this one: is cluster.node.secret the same, are the clocks?");
+            return Err(Lost::Owner("refused"));
+        }
+        Ok(told(answer, upgrade))
+    }
+
+    /// The fields that show the owner who sends, and for whom.
+    fn sign(&self, request: &Request<Body>, asker: Asker<'_>) -> [(HeaderName, HeaderValue); 2] {
+        let client = asker.forwarded.client.to_string();
+        let signed = Signed {
+            method: request.method(),
+            target: request.uri().path_and_query().map_or("/", |target| target.as_str()),
+            fields: [
+                client.as_bytes(),
+                asker.forwarded.scheme().as_bytes(),
+                asker.forwarded.host.as_bytes(),
+                asker.request_id.as_bytes(),
+            ],
+        };
+        let pass = self.passes.make(&signed);
+        let client = HeaderValue::try_from(client).unwrap_or(HeaderValue::from_static(""));
+        [(pass::PASS.clone(), pass), (pass::CLIENT.clone(), client)]
+    }
+}
+
+fn needed(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(16);
+    for (name, value) in headers.iter().filter(|(name, _)| NEEDED.contains(name)) {
+        kept.append(name, value.clone());
+    }
+    kept
+}
+
+/// What the client is told. A refused upgrade ends its connection too, as it would have at home.
+fn told(mut answer: Response<Body>, upgrade: bool) -> Response<Body> {
+    if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
+}
+
+fn lost(fault: Fault) -> Lost {
+    match fault.code {
+        "upstream_connect_timeout" | "upstream_timeout" => Lost::Owner("timeout"),
+        "upstream_unreachable" | "upstream_unresolved" | "upstream_unavailable" => Lost::Owner("unreachable"),
+        "upstream_busy" => Lost::Owner("busy"),
+        code if code.starts_with("upstream_") => Lost::Owner("broken"),
+        _ => Lost::Client(fault),
+    }
+}

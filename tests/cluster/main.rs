@@ -1,0 +1,18 @@
+//! Several nodes over a real Redis.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "it is all a test"
+)]
+
+mod deaths;
+mod nodes;
+mod outage;
+mod random;
+mod rooms;
+mod sharded;
+#[path = "../support/mod.rs"]
+mod support;
