@@ -219,7 +219,7 @@ impl Registry {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Holds the lease until [`Registry::leave`].
+    /// Holds the lease until `leave`.
     pub async fn keep(&self) {
         let step = self.lease / 3;
         loop {
