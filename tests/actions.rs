@@ -299,10 +299,7 @@ fn what_is_wrong_is_told_in_the_same_words_and_nothing_of_it_is_done() {
         let file = folder.path().join("site.yaml");
         let config = format!("upstream: http://127.0.0.1:1\nsocketio: {{events: {{e: {actions}}}}}\n");
         std::fs::write(&file, config).expect("the config is written");
-        let check = std::process::Command::new(env!("CARGO_BIN_EXE_frontroom"))
-            .args(["check", "-c"])
-            .arg(&file)
-            .output();
+        let check = std::process::Command::new(support::binary()).args(["check", "-c"]).arg(&file).output();
         assert_eq!(check.expect("it runs").status.code(), Some(2), "{actions}");
     }
 }

@@ -53,7 +53,7 @@ impl Gateway {
     }
 
     fn spawn(file: &Path, arguments: &[&str], folder: tempfile::TempDir) -> Gateway {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_frontroom"))
+        let mut child = Command::new(super::binary())
             .args(["run", "--config"])
             .arg(file)
             .args(arguments)

@@ -17,6 +17,11 @@ pub mod websocket;
 
 use std::time::{Duration, Instant};
 
+/// The binary under test: that of `FRONTROOM_BIN`, else what cargo built beside the tests.
+pub fn binary() -> std::path::PathBuf {
+    std::env::var_os("FRONTROOM_BIN").map_or_else(|| env!("CARGO_BIN_EXE_frontroom").into(), Into::into)
+}
+
 /// Waits until something is so; says what was awaited if it never is.
 pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);

@@ -1,8 +1,8 @@
 // What docs/guides says, done: the chat's config as it stands before a REST API, and the notifications of every
-// language that is at hand.
+// language.
 
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,11 +69,11 @@ function adminOf(gateway) {
   return within(line, 'the admin listener');
 }
 
-/** How a snippet is run: its block's language, its file, the command before that file, and whether every machine has it. */
+/** How a snippet is run: its block's language, its file, and the command before that file. */
 const LANGUAGES = [
-  { language: 'sh', file: 'notify.sh', command: ['sh'], always: true },
-  { language: 'python', file: 'notify.py', command: ['python3'], always: true },
-  { language: 'js', file: 'notify.mjs', command: [process.execPath], always: true },
+  { language: 'sh', file: 'notify.sh', command: ['sh'] },
+  { language: 'python', file: 'notify.py', command: ['python3'] },
+  { language: 'js', file: 'notify.mjs', command: [process.execPath] },
   { language: 'php', file: 'notify.php', command: ['php'] },
   { language: 'java', file: 'Notify.java', command: ['java'] },
   { language: 'go', file: 'notify.go', command: ['go', 'run'] },
@@ -96,15 +96,9 @@ test('notifications reach all sockets of a user, from every language', async (t)
 
   const folder = mkdtempSync(join(tmpdir(), 'frontroom-guide-'));
   t.after(() => rmSync(folder, { recursive: true }));
-  for (const { language, file, command, always } of LANGUAGES) {
+  for (const { language, file, command } of LANGUAGES) {
     const snippet = blocks('notifications', language).find((code) => code.includes('/v1/emit'));
     assert.ok(snippet, `${language} is in the guide`);
-    const there = spawnSync(command[0], [], { stdio: 'ignore', input: '' }).error === undefined;
-    assert.ok(there || !always, `${command[0]} is missing`);
-    if (!there) {
-      t.diagnostic(`${language}: not run, as there is no ${command[0]}`);
-      continue;
-    }
     writeFileSync(join(folder, file), snippet);
     const heard = [first, second].map((socket) => next(socket, 'notification', `${language}'s notification`));
     const run = spawn(command[0], [...command.slice(1), file], {
@@ -113,6 +107,7 @@ test('notifications reach all sockets of a user, from every language', async (t)
     });
     let output = '';
     for (const stream of [run.stdout, run.stderr]) stream.setEncoding('utf8').on('data', (chunk) => (output += chunk));
+    run.on('error', (error) => (output += error));
     const [code] = await next(run, 'close', `the end of ${language}`);
     assert.equal(code, 0, `${language}: ${output}`);
     assert.match(output, /\b2\b/, `${language} tells the sockets: ${output}`);
