@@ -219,6 +219,7 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
     assert_eq!(api.connect_timeout.unwrap().0, defaults::UPSTREAM_CONNECT_TIMEOUT);
     assert_eq!(api.response_timeout.unwrap().0, defaults::UPSTREAM_RESPONSE_TIMEOUT);
     assert_eq!(api.idle_timeout.unwrap().0, defaults::UPSTREAM_IDLE_TIMEOUT);
+    assert_eq!(api.max_connection_age.unwrap().0, defaults::UPSTREAM_MAX_CONNECTION_AGE);
     assert_eq!(api.max_connections, Some(defaults::UPSTREAM_MAX_CONNECTIONS));
     assert_eq!(api.max_pending, Some(defaults::UPSTREAM_MAX_PENDING));
     assert_eq!(api.retry.attempts, Some(defaults::RETRY_ATTEMPTS));

@@ -17,6 +17,8 @@ pub const UPSTREAM_RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const UPSTREAM_STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// `upstreams.*.idle_timeout`: below the 5s after which Node closes an idle connection.
 pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+/// `upstreams.*.max_connection_age`: as nginx's `keepalive_time`.
+pub const UPSTREAM_MAX_CONNECTION_AGE: Duration = Duration::from_secs(3600);
 /// `upstreams.*.max_connections`: to all endpoints of the upstream together.
 pub const UPSTREAM_MAX_CONNECTIONS: usize = 1024;
 /// `upstreams.*.max_pending`: requests that wait for a connection.

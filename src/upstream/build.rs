@@ -166,6 +166,11 @@ impl Builder<'_> {
                 defaults::UPSTREAM_STREAM_IDLE_TIMEOUT,
             ),
             idle: self.time("idle_timeout", raw.idle_timeout, defaults::UPSTREAM_IDLE_TIMEOUT),
+            age: self.time(
+                "max_connection_age",
+                raw.max_connection_age,
+                defaults::UPSTREAM_MAX_CONNECTION_AGE,
+            ),
         }
     }
 

@@ -201,13 +201,13 @@ impl Endpoint {
 
     /// Connects; whether the connection speaks HTTP/2.
     async fn open_stream(&self, slot: Slot, upgrades: bool) -> Result<(Stream, bool), Error> {
-        let endpoint = || self.name.clone();
+        let (endpoint, age) = (|| self.name.clone(), self.timeouts.age);
         let unreachable = |source| Error::Unreachable { endpoint: endpoint(), source };
         let resolver = match (&self.resolver, &self.target.place) {
             (Some(resolver), _) => resolver,
             (None, Place::Unix(path)) => {
                 let stream = UnixStream::connect(path).await.map_err(unreachable)?;
-                return Ok((Stream::new(Kind::Unix(stream), None, slot), false));
+                return Ok((Stream::new(Kind::Unix(stream), None, slot, age), false));
             }
             (None, Place::Host { .. }) => return Err(unreachable(io::ErrorKind::NotFound.into())),
         };
@@ -215,7 +215,7 @@ impl Endpoint {
         let addresses = resolver.addresses().await.map_err(unresolved)?;
         let (stream, address) = dial(&addresses).await.map_err(unreachable)?;
         let Some((tls, name)) = &self.tls else {
-            let stream = Stream::new(Kind::Tcp(stream), Some(address), slot);
+            let stream = Stream::new(Kind::Tcp(stream), Some(address), slot, age);
             return Ok((stream, self.target.scheme == Scheme::H2c));
         };
         let config = if upgrades { &tls.http1 } else { &tls.any };
@@ -225,7 +225,7 @@ impl Endpoint {
         if !upgrades {
             self.chose_http1.store(!http2, Ordering::Relaxed);
         }
-        Ok((Stream::new(Kind::Tls(Box::new(stream)), Some(address), slot), http2))
+        Ok((Stream::new(Kind::Tls(Box::new(stream)), Some(address), slot, age), http2))
     }
 
     /// What broke: a certificate of ours that was not taken shows only when the first answer is read.

@@ -195,6 +195,10 @@ impl Once<'_> {
             Err(mut failure) => {
                 let unsent = failure.take_message().map(|request| request.into_body().into_inner());
                 let source = failure.into_error();
+                // Another try must not find the same connection.
+                if unsent.is_some() || is_over(&source) {
+                    place.retire();
+                }
                 let why = match &unsent {
                     Some(_) => Some(Why::Unsent),
                     None if is_refused(&source) => Some(Why::Refused),
@@ -244,12 +248,19 @@ type Answer = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>;
 /// Whether an HTTP/2 upstream said that it has not processed the request: a refused stream, or one
 /// after the last that a graceful GOAWAY names (RFC 9113 8.7).
 fn is_refused(error: &hyper::Error) -> bool {
-    let Some(error) = error.source().and_then(|source| source.downcast_ref::<h2::Error>()) else {
-        return false;
-    };
+    let Some(error) = of_http2(error) else { return false };
     match error.reason() {
         Some(h2::Reason::REFUSED_STREAM) => error.is_reset() && error.is_remote(),
         Some(h2::Reason::NO_ERROR) => error.is_go_away() && error.is_remote(),
         _ => false,
     }
+}
+
+/// Whether an HTTP/2 upstream ends the connection, or it has broken.
+fn is_over(error: &hyper::Error) -> bool {
+    of_http2(error).is_some_and(|error| error.is_go_away() || error.is_io())
+}
+
+fn of_http2(error: &hyper::Error) -> Option<&h2::Error> {
+    error.source()?.downcast_ref()
 }

@@ -54,6 +54,8 @@ struct State {
     gate: Arc<Gate>,
     /// Where it leads, unless to a unix socket.
     address: Option<Arc<Address>>,
+    /// From when on no further request begins on it.
+    ends: Instant,
 }
 
 #[derive(Debug)]
@@ -81,7 +83,7 @@ impl Shared {
     /// Speaks HTTP/2 over `stream`, driven by tasks on the current runtime, and waits for the
     /// upstream's settings: before them it is not known how many streams it allows.
     pub(super) async fn open(stream: Stream, gate: Arc<Gate>, idle_timeout: Duration) -> io::Result<Shared> {
-        let (address, io) = (stream.address(), TokioIo::new(stream));
+        let (address, ends, io) = (stream.address(), stream.ends(), TokioIo::new(stream));
         let settling = Arc::new(Settling::default());
         let (sender, connection) = http2::Builder::new(Spawner(Arc::clone(&settling)))
             .timer(TokioTimer::new())
@@ -96,7 +98,7 @@ impl Shared {
             .await
             .map_err(io::Error::other)?;
         let use_of = Use { streams: 0, max: 0, idle_since: Instant::now(), used: false, over: false };
-        let state = Arc::new(State { use_of: Mutex::new(use_of), gate, address });
+        let state = Arc::new(State { use_of: Mutex::new(use_of), gate, address, ends });
         let (settled, settings) = oneshot::channel();
         tokio::spawn(drive(connection, Arc::clone(&state), settling, settled, idle_timeout));
         match settings.await {
@@ -120,7 +122,7 @@ impl Shared {
     /// Whether no further request may begin on it.
     fn is_over(&self) -> bool {
         let gone = self.state.address.as_ref().is_some_and(|address| address.is_gone());
-        gone || self.sender.is_closed() || self.state.lock().over
+        gone || self.state.ends <= Instant::now() || self.sender.is_closed() || self.state.lock().over
     }
 }
 
@@ -131,6 +133,11 @@ impl Place {
         request: Request<Outgoing>,
     ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>> + use<> {
         self.connection.sender.try_send_request(request)
+    }
+
+    /// Lets no further request begin on the connection: it is about to end, which hyper tells a moment later.
+    pub(super) fn retire(&self) {
+        self.connection.state.lock().over = true;
     }
 }
 
@@ -151,10 +158,13 @@ impl State {
         self.use_of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends it if it has idled for `timeout`; else when to look again.
+    /// Ends it if it has idled for `timeout` or is idle and too old; else when to look again.
     fn expire(&self, timeout: Duration) -> Option<Instant> {
         let mut used = self.lock();
-        let end = if used.streams == 0 { used.idle_since + timeout } else { Instant::now() + timeout };
+        let end = match used.streams {
+            0 => (used.idle_since + timeout).min(self.ends),
+            _ => Instant::now() + timeout,
+        };
         if end <= Instant::now() {
             used.over = true;
             return None;

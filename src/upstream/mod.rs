@@ -85,6 +85,8 @@ struct Timeouts {
     response: Duration,
     stream: Duration,
     idle: Duration,
+    /// After which no further request goes over a connection.
+    age: Duration,
 }
 
 /// A group of backend addresses.

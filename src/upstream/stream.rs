@@ -4,9 +4,11 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
 use super::gate::Slot;
@@ -18,6 +20,8 @@ pub struct Stream {
     kind: Kind,
     /// Where it leads, unless to a unix socket.
     address: Option<Arc<Address>>,
+    /// From when on no further request goes over it.
+    ends: Instant,
     _slot: Slot,
 }
 
@@ -30,8 +34,14 @@ pub(super) enum Kind {
 }
 
 impl Stream {
-    pub(super) fn new(kind: Kind, address: Option<Arc<Address>>, slot: Slot) -> Stream {
-        Stream { kind, address, _slot: slot }
+    /// Carries requests for at most `age` from now on.
+    pub(super) fn new(kind: Kind, address: Option<Arc<Address>>, slot: Slot, age: Duration) -> Stream {
+        Stream { kind, address, ends: Instant::now() + age, _slot: slot }
+    }
+
+    /// From when on no further request goes over it.
+    pub(super) fn ends(&self) -> Instant {
+        self.ends
     }
 
     /// Where it leads, unless to a unix socket.

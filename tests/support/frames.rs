@@ -1,4 +1,4 @@
-//! An HTTP/2 client that says frame by frame what a test wants it to say.
+//! HTTP/2 frame by frame, as a test wants it said.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 #![allow(
     clippy::expect_used,
@@ -16,11 +16,15 @@ pub const RST_STREAM: u8 = 3;
 pub const SETTINGS: u8 = 4;
 pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
+pub const WINDOW_UPDATE: u8 = 8;
 pub const CONTINUATION: u8 = 9;
 
 pub const END_STREAM: u8 = 1;
 pub const ACK: u8 = 1;
 pub const END_HEADERS: u8 = 4;
+
+/// What a client begins with (RFC 9113 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// `SETTINGS_INITIAL_WINDOW_SIZE`.
 pub const INITIAL_WINDOW: u16 = 4;
@@ -45,13 +49,26 @@ impl Frames {
     /// Speaks HTTP/2 from the begin, with these settings.
     pub fn connect(address: &str, settings: &[(u16, u32)]) -> Frames {
         let mut stream = super::support::http::connect(address);
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("written");
+        stream.write_all(PREFACE).expect("written");
         let mut frames = Frames(stream);
         let payload: Vec<u8> = settings
             .iter()
             .flat_map(|(key, value)| [&key.to_be_bytes()[..], &value.to_be_bytes()].concat())
             .collect();
         frames.send(SETTINGS, 0, 0, &payload);
+        frames
+    }
+
+    /// Answers a client that speaks HTTP/2 from the begin.
+    pub fn accept(mut stream: TcpStream) -> Frames {
+        let mut preface = [0; PREFACE.len()];
+        stream.read_exact(&mut preface).expect("a preface");
+        assert_eq!(&preface, PREFACE);
+        let mut frames = Frames(stream);
+        // Room for all of a body that tests send: nobody opens the windows later.
+        let window = (1_u32 << 20).to_be_bytes();
+        frames.send(SETTINGS, 0, 0, &[&INITIAL_WINDOW.to_be_bytes()[..], &window].concat());
+        frames.send(WINDOW_UPDATE, 0, 0, &window);
         frames
     }
 

@@ -6,10 +6,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/frames.rs"]
+mod frames;
+
+mod age;
 mod balance;
 mod bounds;
 mod http2;
 mod peer;
+mod refusals;
 mod retries;
 mod server;
 mod storm;

@@ -181,3 +181,38 @@ fn large_bodies_pass_tls_in_both_protocols() {
         assert!(server.seen()[0].body == body, "{protocols:?}");
     }
 }
+
+/// A server whose certificate nobody else issued, made as `openssl req -x509` does: an authority's.
+fn alone(folder: &Path, name: &str, days: std::ops::Range<i64>) -> Server {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let today = time::OffsetDateTime::now_utc();
+    params.not_before = today + time::Duration::days(days.start);
+    params.not_after = today + time::Duration::days(days.end);
+    let certificate = params.self_signed(&key).unwrap();
+    std::fs::write(folder.join("own.pem"), certificate.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config =
+        builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    Server::start(Speech { tls: Some(config), http2: false, max_streams: 100 })
+}
+
+#[test]
+fn a_servers_own_certificate_may_be_the_authority_even_if_it_is_marked_as_one() {
+    for (name, days, trusted, expected) in [
+        ("localhost", -1..1, "own.pem", good()),
+        ("elsewhere", -1..1, "own.pem", bad()),
+        ("localhost", -3..-1, "own.pem", bad()),
+        ("localhost", 1..3, "own.pem", bad()),
+        ("localhost", -1..1, "ca.pem", bad()),
+    ] {
+        let stranger = Authority::new();
+        let server = alone(stranger.folder.path(), name, days.clone());
+        let gateway = site(&server, "localhost", &format!("ca: '{}'", stranger.path(trusted)));
+        assert_eq!(ask(&gateway), expected, "{name} {days:?} {trusted}");
+    }
+}

@@ -22,6 +22,8 @@ pub struct Upstream {
     pub stream_idle_timeout: Option<Duration>,
     /// How long an idle connection is kept for reuse. Default 4s.
     pub idle_timeout: Option<Duration>,
+    /// How long a connection may be used for further requests; those on it are not cut short. Default 1h.
+    pub max_connection_age: Option<Duration>,
     /// Connections to all endpoints together. Default 1024.
     pub max_connections: Option<usize>,
     /// Requests that may wait for a connection; further ones are answered 503. Default 1024.

@@ -223,10 +223,10 @@ impl Connection {
         !self.is_over(Instant::now(), &mut Context::from_waker(Waker::noop()))
     }
 
-    /// Lets it idle.
+    /// Lets it idle, until it is too old at the latest.
     pub(in crate::upstream) fn rest(&mut self, timeout: Duration) {
         self.reused = true;
-        self.idle_until = Instant::now() + timeout;
+        self.idle_until = (Instant::now() + timeout).min(self.stream.ends());
     }
 
     pub(in crate::upstream) fn idle_until(&self) -> Instant {

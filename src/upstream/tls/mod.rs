@@ -2,12 +2,16 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 
+mod verify;
+
+use self::verify::{Anybody, Known};
 use crate::config::{Problems, file};
 
 /// TLS to the endpoints of one upstream.
@@ -76,12 +80,7 @@ fn compile(raw: &file::UpstreamTls, material: &Material) -> Result<Tls, Wrong> {
     let other = |error: rustls::Error| ("", error.to_string(), "see the message");
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let builder = builder.map_err(other)?;
-    let builder = if raw.insecure {
-        let anybody = Anybody(provider.signature_verification_algorithms);
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(anybody))
-    } else {
-        builder.with_root_certificates(authorities(raw, material)?)
-    };
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier(raw, material, &provider)?);
     let config = match identity(raw, material, &provider)? {
         Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(|error| {
             ("key", format!("does not go with `cert`: {error}"), "name the private key of the certificate")
@@ -99,12 +98,32 @@ fn compile(raw: &file::UpstreamTls, material: &Material) -> Result<Tls, Wrong> {
     Ok(Tls { any: Arc::new(any), http1: Arc::new(http1), server_name: server_name.transpose()? })
 }
 
-fn authorities(raw: &file::UpstreamTls, material: &Material) -> Result<Arc<RootCertStore>, Wrong> {
-    let Some(pem) = &material.ca else { return system() };
+/// What judges the upstream's certificate.
+fn verifier(
+    raw: &file::UpstreamTls,
+    material: &Material,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, Wrong> {
+    if raw.insecure {
+        return Ok(Arc::new(Anybody::new(provider)));
+    }
+    let by = |store| {
+        let verifier = WebPkiServerVerifier::builder_with_provider(store, Arc::clone(provider)).build();
+        verifier.map_err(|error| ("ca", error.to_string(), "see the message"))
+    };
+    let Some(pem) = &material.ca else { return Ok(by(system()?)?) };
+    let listed = certificates("ca", raw.ca.as_deref().unwrap_or_default(), pem)?;
+    Ok(Arc::new(Known::new(by(authorities(raw, &listed)?)?, listed)))
+}
+
+fn authorities(
+    raw: &file::UpstreamTls,
+    listed: &[CertificateDer<'static>],
+) -> Result<Arc<RootCertStore>, Wrong> {
     let path = raw.ca.as_deref().unwrap_or_default();
     let mut store = RootCertStore::empty();
-    for certificate in certificates("ca", path, pem)? {
-        store.add(certificate).map_err(|error| {
+    for certificate in listed {
+        store.add(certificate.clone()).map_err(|error| {
             (
                 "ca",
                 format!("`{path}` holds a certificate that is no authority's: {error}"),
@@ -161,43 +180,4 @@ fn identity(
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| wrong(&error))?;
     provider.key_provider.load_private_key(key.clone_key()).map_err(|error| wrong(&error))?;
     Ok(Some((chain, key)))
-}
-
-/// Takes any certificate, but not a signature that is not its own.
-#[derive(Debug)]
-struct Anybody(WebPkiSupportedAlgorithms);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
 }
