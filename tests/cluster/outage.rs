@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::nodes::{call, client, emit, start, together};
+use super::nodes::{call, client, emit, section, start, together};
 use super::support::eventually;
+use super::support::gateway::Gateway;
 use super::support::http;
 use super::support::redis::Redis;
 
@@ -46,8 +47,8 @@ fn each_node_goes_on_without_redis_and_finds_the_others_again() {
 #[test]
 fn what_waits_for_redis_is_bounded_and_counted() {
     let mut redis = Redis::start();
-    let config = super::nodes::section(&redis.url()).replace("\"}\n  node", "\", max_queue: 10KB}\n  node");
-    let nodes = [super::support::gateway::Gateway::start(&format!("{config}upstream: http://127.0.0.1:9\n"))];
+    let config = section(&redis.url()).replace("\"}\n  node", "\", max_queue: 10KB}\n  node");
+    let nodes = [Gateway::start(&format!("{config}upstream: http://127.0.0.1:9\n"))];
     together(&nodes);
     let (_ann, id) = client(&nodes[0]);
     redis.stop();
@@ -60,4 +61,27 @@ fn what_waits_for_redis_is_bounded_and_counted() {
     }
     let dropped = nodes[0].metric("frontroom_cluster_dropped_total{reason=\"queue_full\"}");
     assert!((8..20).contains(&dropped), "{dropped}");
+}
+
+#[test]
+fn a_message_too_large_for_the_others_is_heard_here_and_counted_on_both_sides() {
+    let redis = Redis::start();
+    let config = format!(
+        "{}upstream: http://127.0.0.1:9\nlisten: 127.0.0.1:0\nlog: {{access: false}}\n\
+         admin: {{listen: 127.0.0.1:0, token: test, max_body: 40MB}}\n\
+         socketio: {{send_queue: {{max_bytes: 64MB}}}}\n",
+        section(&redis.url())
+    );
+    let nodes = [Gateway::start_whole(&config), Gateway::start_whole(&config)];
+    together(&nodes);
+    let ((mut ann, _), (mut bob, _)) = (client(&nodes[0]), client(&nodes[1]));
+    let large = "x".repeat(17 << 20);
+    let body = json!({ "event": "large", "everyone": true, "data": large });
+    let (status, answer) = nodes[0].call("POST", "/v1/emit", &body.to_string());
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(ann.text(), format!("42[\"large\",\"{large}\"]"));
+    assert_eq!(nodes[0].metric("frontroom_cluster_dropped_total{reason=\"too_large\"}"), 1);
+    call(&nodes[0], "/v1/emit", json!({ "event": "small", "everyone": true }));
+    assert_eq!(bob.text(), "42[\"small\"]");
+    assert_eq!(nodes[1].metric("frontroom_cluster_missed_total"), 1);
 }
