@@ -18,9 +18,9 @@ use frontroom::engineio::{
     random_id,
 };
 use frontroom::headers::{Forwarded, TrustedProxies};
+use frontroom::http1::upgrade::{Offer, Upgraded};
 use http::{Request, Response, StatusCode};
 use hyper::service::service_fn;
-use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -68,9 +68,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// The socket under a WebSocket, as the product finds it.
 fn unwrap(upgraded: Upgraded) -> Carrier {
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => Carrier::Plain { tcp: parts.io.into_inner(), read: parts.read_buf, guard: Box::new(()) },
-        Err(upgraded) => Carrier::covered(TokioIo::new(upgraded), Bytes::new()),
+    match upgraded.downcast::<TcpStream>() {
+        Ok((tcp, read)) => Carrier::Plain { tcp, read, guard: Box::new(()) },
+        Err(upgraded) => Carrier::covered(upgraded, Bytes::new()),
     }
 }
 
@@ -106,5 +106,12 @@ async fn answer(
     }
     let forwarded = Forwarded::identify(client, false, request.headers(), &TrustedProxies::default());
     let caller = || Caller { forwarded, request_id: String::new() };
-    engine.call(&mut request.map(Body::Incoming), caller).await
+    let mut request = request.map(Body::boxed);
+    let (upgrade, offer) = (hyper::upgrade::on(&mut request), Offer::put(&mut request));
+    tokio::spawn(async move {
+        let upgraded = upgrade.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
+        offer.give(Upgraded::new(upgraded.io.into_inner(), upgraded.read_buf));
+        Some(())
+    });
+    engine.call(&mut request, caller).await
 }

@@ -20,6 +20,7 @@ pub mod fault;
 pub mod fuzz;
 pub mod gateway;
 pub mod headers;
+pub mod http1;
 pub mod json;
 pub mod proxy;
 pub mod rules;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Open to every module of the table below.
-const OPEN: &[&str] = &["config", "telemetry", "fault", "json", "body", "headers", "watch"];
+const OPEN: &[&str] = &["config", "telemetry", "fault", "json", "body", "headers", "http1", "watch"];
 
 /// The open modules themselves, and `cors`: what each may import, and nothing else.
 const CLOSED: &[(&str, &[&str])] = &[
@@ -18,6 +18,7 @@ const CLOSED: &[(&str, &[&str])] = &[
     ("fault", &["body", "json"]),
     ("telemetry", &["config"]),
     ("headers", &["config"]),
+    ("http1", &["body"]),
     ("cors", &["config"]),
 ];
 
@@ -35,7 +36,7 @@ const HOUSES: &[(&str, &[&str])] = &[
     ("rules", &["credentials", "upstream", "socketio", "engineio"]),
     ("types", &["rules"]),
     ("admin", &["socketio", "rules"]),
-    ("fuzz", &["upstream", "engineio", "proxy", "socketio", "rules", "cors"]),
+    ("fuzz", &["server", "upstream", "engineio", "proxy", "socketio", "rules", "cors"]),
     (
         "gateway",
         &[

@@ -59,8 +59,12 @@ impl Nodes {
     /// On which terms they are let in: a head may be as large as a client's.
     pub(super) fn terms(clients: Option<&server::Handle>) -> server::Handle {
         let default = server::Options::default();
-        let header_bytes = clients.map_or(default.header_bytes, |terms| terms.load().options.header_bytes);
-        server::Handle::new(Terms::plain(server::Options { header_bytes, ..default }))
+        let (header_bytes, header_fields) =
+            clients.map_or((default.header_bytes, default.header_fields), |terms| {
+                let options = &terms.load().options;
+                (options.header_bytes, options.header_fields)
+            });
+        server::Handle::new(Terms::plain(server::Options { header_bytes, header_fields, ..default }))
     }
 }
 

@@ -46,8 +46,6 @@ pub enum Body {
     Empty,
     /// All of it at once.
     Full(Bytes),
-    /// Streamed from a peer.
-    Incoming(hyper::body::Incoming),
     /// Streamed through a wrapper.
     Boxed(UnsyncBoxBody<Bytes, BodyError>),
 }
@@ -86,7 +84,6 @@ impl http_body::Body for Body {
                 };
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Body::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Body::Boxed(body) => Pin::new(body).poll_frame(cx),
         }
     }
@@ -95,7 +92,6 @@ impl http_body::Body for Body {
         match self {
             Body::Empty => true,
             Body::Full(_) => false,
-            Body::Incoming(body) => body.is_end_stream(),
             Body::Boxed(body) => body.is_end_stream(),
         }
     }
@@ -104,7 +100,6 @@ impl http_body::Body for Body {
         match self {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Body::Incoming(body) => body.size_hint(),
             Body::Boxed(body) => body.size_hint(),
         }
     }

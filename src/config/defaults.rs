@@ -159,6 +159,8 @@ pub const LIMIT_REQUESTS_PER_SECOND_PER_IP: u32 = 0;
 pub const LIMIT_TLS_HANDSHAKES: usize = 1_000;
 /// `limits.header_bytes`, in bytes.
 pub const LIMIT_HEADER_BYTES: u64 = 32_000;
+/// `limits.header_fields`.
+pub const LIMIT_HEADER_FIELDS: usize = 100;
 /// `limits.header_timeout`.
 pub const LIMIT_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// `limits.body_timeout`: how long a request's body may stand still.

@@ -19,7 +19,7 @@ use sha1::{Digest, Sha1};
 use super::answer::{self, Refusal};
 use super::dialect::{Dialect, Protocol};
 use super::frame::Frame;
-use super::outlet::Unwrap;
+use super::outlet::Carrier;
 use super::pipe::Pipe;
 use super::query::Query;
 use super::queue::Parcel;
@@ -28,6 +28,7 @@ use super::session::{Conversation, Session, Transport};
 use super::{Handshake, Options, Reason, polling, websocket};
 use crate::body::Body;
 use crate::headers::Forwarded;
+use crate::http1::upgrade::{self, Upgraded};
 
 /// Opens a conversation for every new session.
 pub trait Application: Send + Sync + 'static {
@@ -37,6 +38,9 @@ pub trait Application: Send + Sync + 'static {
 
 /// Makes the id of a new session: unguessable, and of characters that stand in a query as they are.
 pub type NewId = Box<dyn Fn() -> Arc<str> + Send + Sync>;
+
+/// Finds the socket under an upgraded connection.
+pub type Unwrap = fn(Upgraded) -> Carrier;
 
 /// Who makes a request, as the gateway identified it.
 #[derive(Debug, Clone)]
@@ -203,7 +207,7 @@ impl Engine {
         checked: Checked,
     ) -> Response<Body> {
         let response = switching_protocols(request.headers());
-        let upgrade = hyper::upgrade::on(&mut *request);
+        let upgrade = upgrade::on(request);
         let options = self.options.load_full();
         let unwrap = self.unwrap;
         let pipe = move |upgraded| Pipe::new(unwrap(upgraded), options.max_payload, options.max_fragments);

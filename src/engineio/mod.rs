@@ -32,12 +32,12 @@ mod wire;
 
 pub use answer::{Refusal, refuse, refuse_websocket, too_many_requests};
 pub use dialect::Protocol;
-pub use engine::{Application, Caller, Engine, NewId, is_websocket, session_id};
+pub use engine::{Application, Caller, Engine, NewId, Unwrap, is_websocket, session_id};
 pub use frame::Frame;
 pub use handshake::Handshake;
 pub use hold::Hold;
 pub use options::Options;
-pub use outlet::{Carrier, Duplex, Unwrap};
+pub use outlet::{Carrier, Duplex};
 pub use packet::{Message, Utf8};
 pub use queue::Parcel;
 pub use reason::Reason;

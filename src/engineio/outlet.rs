@@ -9,7 +9,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
-use hyper::upgrade::Upgraded;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::TcpStream;
@@ -48,9 +47,6 @@ impl Carrier {
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
-/// Finds the socket under an upgraded connection.
-pub type Unwrap = fn(Upgraded) -> Carrier;
 
 /// The writing half of a WebSocket.
 pub(super) struct Outlet {

@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Version};
 
 use crate::headers::{
     Forwarded, Intent, TrustedProxies, is_chunked, is_hop_by_hop, remove_hop_by_hop, tokens,
 };
-use crate::proxy;
+use crate::proxy::{self, HeadBounds};
 
 /// Bytes of a head that are taken.
 const MAX: usize = 2000;
@@ -15,8 +15,8 @@ const MAX: usize = 2000;
 /// A request's head as bytes. What is let through names one host and one path and has one end; what goes
 /// upstream carries nothing of this hop and no forged origin.
 pub(super) fn head(bytes: &[u8]) {
-    let Some(mut request) = parse(bytes) else { return };
-    if proxy::check(&mut request, MAX).is_err() {
+    let Some(mut request) = crate::server::fuzz::head(bytes) else { return };
+    if proxy::check(&mut request, HeadBounds { bytes: MAX, fields: 100 }).is_err() {
         return;
     }
     sound(&request);
@@ -64,22 +64,4 @@ fn is_end_to_end(name: &HeaderName) -> bool {
     let kept =
         ["host", "content-length", "content-type", "cookie", "authorization", "cache-control", "origin"];
     kept.contains(&name.as_str())
-}
-
-/// As hyper reads it.
-fn parse(bytes: &[u8]) -> Option<Request<()>> {
-    let mut fields = [httparse::EMPTY_HEADER; 100];
-    let mut parsed = httparse::Request::new(&mut fields);
-    parsed.parse(bytes).ok().filter(httparse::Status::is_complete)?;
-    let mut request = Request::new(());
-    *request.method_mut() = Method::from_bytes(parsed.method?.as_bytes()).ok()?;
-    *request.uri_mut() = parsed.path?.parse::<Uri>().ok()?;
-    *request.version_mut() = if parsed.version? == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    let mut headers = HeaderMap::new();
-    for field in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
-        headers.append(name, HeaderValue::from_bytes(field.value).ok()?);
-    }
-    *request.headers_mut() = headers;
-    Some(request)
 }

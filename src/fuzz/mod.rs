@@ -32,6 +32,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("origin", origin::origin),
     ("packet", crate::socketio::fuzz::packet),
     ("payload", crate::engineio::fuzz::payload),
+    ("requests", crate::server::fuzz::requests),
     ("response", crate::upstream::fuzz::response),
     ("url", crate::rules::fuzz::url),
 ];

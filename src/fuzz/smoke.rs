@@ -83,7 +83,7 @@ macro_rules! smoke {
     };
 }
 
-smoke!(config forwarded frames head legacy_payload origin packet payload response url);
+smoke!(config forwarded frames head legacy_payload origin packet payload requests response url);
 
 #[test]
 fn every_target_has_its_test_its_corpus_and_its_program() {

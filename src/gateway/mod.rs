@@ -54,7 +54,7 @@ impl Handler for Gateway {
     async fn call(&self, request: &mut Request<Body>, peer: &Peer) -> Response<Body> {
         let started = Instant::now();
         let snapshot = self.snapshot.load_full();
-        let sound = proxy::check(request, snapshot.header_bytes());
+        let sound = proxy::check(request, snapshot.head_bounds());
         let who = Identity::of(request, peer, snapshot.trusted());
         let cors = snapshot.cors().decide(request.method(), request.headers(), &who.site());
         let mut finish = Finish::begin(request, &who, started, snapshot.logs_access());

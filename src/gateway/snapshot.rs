@@ -8,6 +8,7 @@ use crate::config::{Problems, defaults, file};
 use crate::cors::Policy;
 use crate::credentials::Credentials;
 use crate::headers::TrustedProxies;
+use crate::proxy::HeadBounds;
 use crate::rules::tap::Taps;
 use crate::rules::{Destination, Resolve};
 use crate::server::Options;
@@ -20,7 +21,7 @@ pub struct Snapshot {
     routes: Arc<Routes>,
     credentials: Arc<Credentials>,
     taps: Arc<Taps>,
-    header_bytes: usize,
+    head: HeadBounds,
     access_log: bool,
     rate: Option<NonZero<u32>>,
 }
@@ -40,7 +41,7 @@ impl Snapshot {
             routes,
             credentials,
             taps,
-            header_bytes: header_bytes(file),
+            head: head_bounds(file),
             access_log: file.log.access.unwrap_or(defaults::LOG_ACCESS),
             rate: NonZero::new(
                 file.limits.requests_per_second_per_ip.unwrap_or(defaults::LIMIT_REQUESTS_PER_SECOND_PER_IP),
@@ -79,8 +80,8 @@ impl Snapshot {
     }
 
     /// Bytes that a request's head may have.
-    pub(super) fn header_bytes(&self) -> usize {
-        self.header_bytes
+    pub(super) fn head_bounds(&self) -> HeadBounds {
+        self.head
     }
 
     /// Requests that a client may make in a second, where that is bounded.
@@ -93,10 +94,10 @@ impl Snapshot {
     }
 }
 
-/// The server's builder reports a value that is out of bounds.
-fn header_bytes(file: &file::File) -> usize {
-    let written = file.limits.header_bytes.and_then(|size| usize::try_from(size.0).ok());
-    written.unwrap_or(Options::default().header_bytes)
+/// Whoever builds the listeners' terms complains of what is out of bounds.
+fn head_bounds(file: &file::File) -> HeadBounds {
+    let options = Options::build(&file.limits, &mut Problems::default());
+    HeadBounds { bytes: options.header_bytes, fields: options.header_fields }
 }
 
 /// The routes and the upstreams they name.

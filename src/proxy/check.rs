@@ -10,17 +10,23 @@ use crate::headers::is_chunked;
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// Fields that a request may have; hyper takes no more over HTTP/1.
-const MAX_FIELDS: usize = 100;
+/// How large a request's head may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadBounds {
+    /// Bytes, and those of the target alone.
+    pub bytes: usize,
+    /// Fields.
+    pub fields: usize,
+}
 
 /// Refuses what is no valid request, or one that the upstream could read as another than we do: a head
-/// larger than `header_bytes`, methods that are not for gateways, wrong targets, `Host` missing or
+/// larger than `bounds`, methods that are not for gateways, wrong targets, `Host` missing or
 /// doubled (RFC 9112 3.2), ambiguous ends (RFC 9112 6.1), expectations that nobody can meet.
 ///
 /// Afterwards the target is a path with its query, or `*`, and the authority of an absolute target, or
 /// of an HTTP/2 request, is in `Host`.
-pub fn check<B>(request: &mut Request<B>, header_bytes: usize) -> Result<(), Fault> {
-    check_size(request, header_bytes)?;
+pub fn check<B>(request: &mut Request<B>, bounds: HeadBounds) -> Result<(), Fault> {
+    check_size(request, bounds)?;
     if matches!(request.method().as_str(), "CONNECT" | "TRACE" | "TRACK") {
         let fault =
             Fault::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this method is not served");
@@ -52,19 +58,19 @@ pub(super) fn closing(fault: Fault) -> Fault {
     fault.with_header(CONNECTION, HeaderValue::from_static("close"))
 }
 
-/// A head of which hyper has taken more than we want; far larger ones never get here.
-fn check_size<B>(request: &Request<B>, header_bytes: usize) -> Result<(), Fault> {
+/// A head of which the server has taken more than we want; far larger ones never get here.
+fn check_size<B>(request: &Request<B>, bounds: HeadBounds) -> Result<(), Fault> {
     let uri = request.uri();
     let target = uri.path_and_query().map_or(0, |target| target.as_str().len())
         + uri.authority().map_or(0, |authority| authority.as_str().len());
-    if target > header_bytes {
+    if target > bounds.bytes {
         return Err(closing(Fault::new(StatusCode::URI_TOO_LONG, "uri_too_long", "the URL is too long")));
     }
     let line = |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
     let head = target + request.headers().iter().map(line).sum::<usize>();
-    if head > header_bytes || request.headers().len() > MAX_FIELDS {
-        let message =
-            format!("the request's head is larger than {header_bytes} bytes or {MAX_FIELDS} fields");
+    if head > bounds.bytes || request.headers().len() > bounds.fields {
+        let HeadBounds { bytes, fields } = bounds;
+        let message = format!("the request's head is larger than {bytes} bytes or {fields} fields");
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return Err(closing(Fault::new(status, "header_too_large", message)));
     }

@@ -21,9 +21,10 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::headers::{Forwarded, Intent};
+use crate::http1::upgrade as leaving;
 use crate::upstream::Upstream;
 
-pub use check::{asterisk, check};
+pub use check::{HeadBounds, asterisk, check};
 pub use request::is_grpc;
 pub use tunnels::{End, Tunnels};
 
@@ -60,7 +61,7 @@ pub async fn forward(
 ) -> Result<Response<Body>, Fault> {
     limit::apply(request.body_mut(), context.max_body)?;
     let intent = Intent::read(request);
-    let client = intent.websocket.then(|| hyper::upgrade::on(&mut *request));
+    let client = intent.websocket.then(|| leaving::on(request));
     request::prepare(request, intent, context)?;
     let expectation = Expectation::hold(request);
     let idle = upstream.stream_idle_timeout();

@@ -5,6 +5,8 @@ use http::{Request, StatusCode};
 
 use super::*;
 
+const BOUNDS: HeadBounds = HeadBounds { bytes: 1000, fields: 100 };
+
 #[test]
 fn a_request_is_refused_with_the_status_that_says_why() {
     let table = [
@@ -23,7 +25,7 @@ fn a_request_is_refused_with_the_status_that_says_why() {
     for (method, target, line, expected) in table {
         let (name, value) = line.split_once(": ").unwrap();
         let mut request = Request::builder().method(method).uri(target).header(name, value).body(()).unwrap();
-        let status = check(&mut request, 1000).err().map(|fault| fault.status.as_u16());
+        let status = check(&mut request, BOUNDS).err().map(|fault| fault.status.as_u16());
         assert_eq!(status, expected, "{method} {target} {line}");
     }
 }
@@ -32,7 +34,7 @@ fn a_request_is_refused_with_the_status_that_says_why() {
 fn a_refusal_of_the_framing_closes_the_connection() {
     let mut request =
         Request::builder().header("host", "h").header("transfer-encoding", "x, chunked").body(()).unwrap();
-    let fault = check(&mut request, 1000).unwrap_err();
+    let fault = check(&mut request, BOUNDS).unwrap_err();
     assert_eq!(fault.status, StatusCode::BAD_REQUEST);
     assert_eq!(fault.headers, [(http::header::CONNECTION, HeaderValue::from_static("close"))]);
 }

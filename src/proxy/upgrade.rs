@@ -6,8 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
 
 use super::response;
 use super::splice::splice;
@@ -15,6 +13,7 @@ use super::tunnels::Tunnels;
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::headers::has_token;
+use crate::http1::upgrade::{OnUpgrade, Upgraded};
 use crate::telemetry::metrics;
 use crate::upstream::{Stream, Switched};
 
@@ -59,7 +58,7 @@ pub(super) fn accept(
 async fn tunnel(client: Upgraded, (upstream, said): (Stream, Bytes), idle: Duration) {
     let moved = AtomicBool::new(true);
     tokio::select! {
-        result = splice(TokioIo::new(client), upstream, said, &moved) => if let Err(error) = result {
+        result = splice(client, upstream, said, &moved) => if let Err(error) = result {
             tracing::debug!(%error, "tunnel broke");
         },
         () = standstill(&moved, idle) => {

@@ -27,8 +27,6 @@ pub(super) struct Clock {
     phase: AtomicU64,
     /// Milliseconds since the start, plus one, since the socket takes no bytes; 0 while it does.
     blocked: AtomicU64,
-    /// Whether a request's body was left before its end.
-    unread: AtomicBool,
     /// Requests whose responses are not over.
     turns: AtomicU32,
     resets: Resets,
@@ -51,7 +49,6 @@ impl Clock {
             multiplexed: false,
             phase: AtomicU64::new(HEAD),
             blocked: AtomicU64::new(0),
-            unread: AtomicBool::new(false),
             turns: AtomicU32::new(0),
             resets: Resets::default(),
         }
@@ -87,10 +84,8 @@ impl Clock {
         }
     }
 
-    /// A head is complete, so whatever was left of the body before it has been read. The request's turn
-    /// lasts until its response is over.
+    /// A head is complete. The request's turn lasts until its response is over.
     pub(super) fn request(self: &Arc<Clock>) -> Turn {
-        self.unread.store(false, Ordering::Relaxed);
         self.phase.store(BUSY, Ordering::Relaxed);
         self.turns.fetch_add(1, Ordering::Relaxed);
         self.note_reset(false);
@@ -121,15 +116,6 @@ impl Clock {
     /// Whether the client cancels requests only to make work (rapid reset).
     pub(super) fn is_flooded(&self) -> bool {
         self.resets.flooded.load(Ordering::Relaxed)
-    }
-
-    /// A request's body was left before its end.
-    pub(super) fn leave_unread(&self) {
-        self.unread.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn has_unread(&self) -> bool {
-        self.unread.load(Ordering::Relaxed)
     }
 
     /// How long the connection may go on before it is looked at again; none if its time is over.

@@ -1,38 +1,20 @@
-//! One client connection: what it speaks, HTTP/1.1 with its timeouts, its end in a drain, and its
-//! lingering close.
+//! One client connection: what it speaks, and what its requests have in common.
 
-use std::convert::Infallible;
-use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::http1::Builder;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
-use super::body::{Answer, Upload};
-use super::clock::{Clock, Turn};
+use super::clock::Clock;
 use super::drain::{Drain, Open, Serving};
-use super::http2;
 use super::listener::admit;
 use super::opening::{self, Protocol};
 use super::socket::Stream;
 use super::tcp::Tcp;
 use super::terms::Terms;
-use super::{Crowd, Handler, Options, Peer, Socket};
-use crate::body::{Body, BodyError};
-
-/// Read and write buffer of a connection beyond the head.
-const MAX_BUFFER: usize = 128 * 1024;
+use super::{Crowd, Handler, Peer, Socket, http1, http2};
 
 /// How long, and for how many bytes, a closing connection swallows a body that nobody read: closing
 /// at once would reset the connection and destroy the response on its way.
@@ -81,7 +63,7 @@ pub(super) async fn serve<H: Handler>(
                 let begun = if peer.secure { Instant::now() } else { begun };
                 let clock = Arc::new(Clock::start(begun.into_std()));
                 let socket = Socket::new(stream, Arc::clone(&clock), open);
-                serve_http1(socket, Seat { shared, terms, peer, clock }, serving).await;
+                http1::serve(socket, Seat { shared, terms, peer, clock }, serving).await;
             }
             Protocol::Http2 => {
                 let clock = Arc::new(Clock::start_multiplexed(Instant::now().into_std()));
@@ -128,91 +110,4 @@ async fn open_up<H: Handler>(
     peer.secure = true;
     let deadline = Instant::now() + patience;
     Box::pin(opening::handshake(tcp, tls, terms, deadline)).await.map(Some)
-}
-
-async fn serve_http1<H: Handler>(socket: Socket, seat: Seat<H>, mut serving: Serving) {
-    let seat = Arc::new(seat);
-    let (clock, options) = (&seat.clock, &seat.terms.options);
-    let service = service_fn(|request| answer(request, Arc::clone(&seat)));
-    let mut connection = builder(options).serve_connection(TokioIo::new(socket), service).with_upgrades();
-    let mut timer = pin!(sleep(clock.left(options).unwrap_or_default()));
-    let mut ending = false;
-    let end = poll_fn(|cx| {
-        if !ending && serving.must_end(cx) {
-            ending = true;
-            Pin::new(&mut connection).graceful_shutdown();
-        }
-        if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
-            return Poll::Ready(Some(result));
-        }
-        while timer.as_mut().poll(cx).is_ready() {
-            let Some(left) = clock.left(options) else { return Poll::Ready(None) };
-            timer.as_mut().reset(Instant::now() + left);
-        }
-        Poll::Pending
-    })
-    .await;
-    let client = seat.peer.addr;
-    match end {
-        Some(Ok(())) if clock.has_unread() => {
-            if let Some(parts) = connection.into_parts() {
-                Box::pin(linger(parts.io.into_inner())).await;
-            }
-        }
-        Some(Ok(())) => (),
-        Some(Err(error)) => tracing::debug!(%client, %error, "connection ended"),
-        None => tracing::debug!(%client, "connection timed out"),
-    }
-}
-
-/// The timeouts of a head and of an idle connection are the [`Clock`]'s: hyper's own would take both
-/// for one, and arm a timer for each request. What is said of a head too large is the handler's, who says
-/// more than hyper does; hyper refuses what it would not be good to hold until then.
-fn builder(options: &Options) -> Builder {
-    let mut builder = Builder::new();
-    let head = options.max_head();
-    builder
-        .header_read_timeout(None)
-        .half_close(false)
-        .max_header_size(head)
-        .max_buf_size(MAX_BUFFER.max(head.saturating_mul(2)));
-    builder
-}
-
-/// A request for the handler, and its turn, which is over when what comes with the response is dropped.
-pub(super) fn receive<H, B>(request: Request<B>, seat: &Seat<H>) -> (Request<Body>, Turn)
-where
-    B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Unpin + Send + 'static,
-{
-    let turn = seat.clock.request();
-    (request.map(|body| Upload::wrap(body, &seat.clock, seat.terms.options.body_timeout)), turn)
-}
-
-/// Answers a request. hyper moves this future three times for each: it holds the request once, and lends it.
-fn answer<H: Handler>(
-    request: Request<Incoming>,
-    seat: Arc<Seat<H>>,
-) -> impl Future<Output = Result<Response<Answer>, Infallible>> {
-    let (mut request, turn) = receive(request, &seat);
-    async move {
-        let response = seat.shared.handler.call(&mut request, &seat.peer).await;
-        Ok(response.map(|body| Answer::new(body, turn.answered())))
-    }
-}
-
-/// Reads what still comes, so that the client gets to read the response.
-async fn linger(mut socket: Socket) {
-    let swallow = async {
-        socket.shutdown().await?;
-        let mut buffer = [0; 4096];
-        let mut left = LINGER_BYTES;
-        while left > 0 {
-            match socket.read(&mut buffer).await? {
-                0 => break,
-                read => left = left.saturating_sub(read),
-            }
-        }
-        std::io::Result::Ok(())
-    };
-    let _ = timeout(LINGER, swallow).await;
 }

@@ -146,6 +146,11 @@ pub(super) struct Serving {
 }
 
 impl Serving {
+    /// Whether the drain has begun.
+    pub(super) fn has_begun(&self) -> bool {
+        self.inner.begun.load(Ordering::SeqCst)
+    }
+
     /// Whether the drain has begun; if not, the task is woken when it does. A spawned task's waker
     /// stays the same, so it is noted once.
     pub(super) fn must_end(&mut self, cx: &Context<'_>) -> bool {
@@ -153,7 +158,7 @@ impl Serving {
             self.listed = true;
             self.inner.serving().insert(self.id, Some(cx.waker().clone()));
         }
-        self.inner.begun.load(Ordering::SeqCst)
+        self.has_begun()
     }
 }
 

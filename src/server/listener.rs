@@ -150,7 +150,7 @@ pub(super) fn admit<H>(peer: &mut Peer, shared: &Shared<H>, terms: &Terms, open:
     let Some(refused) = peer.refused else { return true };
     metrics::refused(match refused {
         Refused::ConnectionsPerIp => "limits.connections_per_ip",
-        Refused::Connections => "limits.connections",
+        _ => "limits.connections",
     });
     shared.crowd.tell().map(|told| open.tell(told)).is_some()
 }

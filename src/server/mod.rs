@@ -1,10 +1,10 @@
 //! Listeners, worker threads and client connections. Knows no feature: what is served is a [`Handler`].
 
-mod body;
 mod clock;
 mod connection;
 mod crowd;
 mod drain;
+mod http1;
 mod http2;
 mod listener;
 mod opening;
@@ -37,6 +37,9 @@ pub use terms::{Handle, Terms};
 pub use tls::keep_fresh;
 pub use worker::Workers;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use http1::fuzz;
+
 /// Who is at the other end of a client's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
@@ -50,7 +53,7 @@ pub struct Peer {
 
 /// What answers requests.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers a request, of which it takes what it needs. The request keeps hyper's extensions, so
-    /// `hyper::upgrade::on` works on it. The future is dropped when the client goes away.
+    /// Answers a request, of which it takes what it needs. [`upgrade::on`](crate::http1::upgrade::on) finds
+    /// in it what tells of an upgrade. The future is dropped when the client goes away.
     fn call(&self, request: &mut Request<Body>, peer: &Peer) -> impl Future<Output = Response<Body>> + Send;
 }

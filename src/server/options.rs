@@ -1,5 +1,6 @@
 //! Bounds on client connections.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::{Problems, defaults, file, value};
@@ -14,8 +15,10 @@ pub struct Options {
     /// TLS handshakes at a time.
     pub tls_handshakes: usize,
     /// Bytes of a request's head that a [`Handler`](super::Handler) takes. More are read, so that it can
-    /// say what is wrong; beyond that the answer is 431 without a body.
+    /// say what is wrong; beyond that the answer knows nothing of the request.
     pub header_bytes: usize,
+    /// Fields of a head that a handler takes, likewise.
+    pub header_fields: usize,
     /// Time to send a request's head, from the connection's begin or from the head's first byte; to do
     /// a TLS handshake; to send a PROXY protocol header.
     pub header_timeout: Duration,
@@ -32,6 +35,7 @@ impl Default for Options {
             connections_per_ip: defaults::LIMIT_CONNECTIONS_PER_IP,
             tls_handshakes: defaults::LIMIT_TLS_HANDSHAKES,
             header_bytes: 32_000,
+            header_fields: defaults::LIMIT_HEADER_FIELDS,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(75),
@@ -47,6 +51,10 @@ const MAX_HEADER_BYTES: u64 = 1_000_000;
 
 /// The least that is read of a head beyond what it may have.
 const MIN_SLACK: usize = 32_000;
+const MIN_MORE_FIELDS: usize = 400;
+
+/// `limits.header_fields`: below it ordinary browsers are refused, above it no list of fields can go.
+const HEADER_FIELDS: RangeInclusive<usize> = 20..=5_000;
 
 /// The greatest `limits.tls_handshakes`.
 const MAX_HANDSHAKES: usize = 1_000_000;
@@ -60,6 +68,7 @@ impl Options {
             connections_per_ip: limits.connections_per_ip.unwrap_or(default.connections_per_ip),
             tls_handshakes: handshakes(limits.tls_handshakes, problems).unwrap_or(default.tls_handshakes),
             header_bytes: header_bytes(limits.header_bytes, problems).unwrap_or(default.header_bytes),
+            header_fields: header_fields(limits.header_fields, problems).unwrap_or(default.header_fields),
             header_timeout: time("header_timeout", limits.header_timeout, problems)
                 .unwrap_or(default.header_timeout),
             body_timeout: time("body_timeout", limits.body_timeout, problems).unwrap_or(default.body_timeout),
@@ -74,6 +83,11 @@ impl Options {
     pub(super) fn max_head(&self) -> usize {
         self.header_bytes.saturating_add(self.header_bytes.max(MIN_SLACK))
     }
+
+    /// The same for fields.
+    pub(super) fn max_fields(&self) -> usize {
+        self.header_fields.saturating_add(self.header_fields.max(MIN_MORE_FIELDS))
+    }
 }
 
 fn header_bytes(written: Option<value::Size>, problems: &mut Problems) -> Option<usize> {
@@ -82,6 +96,15 @@ fn header_bytes(written: Option<value::Size>, problems: &mut Problems) -> Option
         problems.add("limits.header_bytes", format!("{bytes} bytes are out of bounds"), "write 1KB to 1MB");
     }
     usize::try_from(bytes).ok()
+}
+
+fn header_fields(written: Option<usize>, problems: &mut Problems) -> Option<usize> {
+    let count = written?;
+    if !HEADER_FIELDS.contains(&count) {
+        problems.add("limits.header_fields", format!("{count} is out of bounds"), "write 20 to 5000");
+        return None;
+    }
+    Some(count)
 }
 
 fn handshakes(written: Option<usize>, problems: &mut Problems) -> Option<usize> {

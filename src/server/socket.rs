@@ -21,7 +21,7 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<Tcp>>),
 }
 
-/// A client's socket. After an upgrade, `Upgraded::downcast::<TokioIo<Socket>>` gives it back.
+/// A client's socket. After an upgrade, `Upgraded::downcast::<Socket>` gives it back.
 #[derive(Debug)]
 pub struct Socket {
     stream: Stream,

@@ -20,6 +20,8 @@ pub struct Limits {
     pub tls_handshakes: Option<usize>,
     /// Bytes of a request's head, and of its path with query. Default 32KB.
     pub header_bytes: Option<Size>,
+    /// Fields of a request's head. Default 100.
+    pub header_fields: Option<usize>,
     /// Time to send a request's head; also, each for itself, to do a TLS handshake and to send a PROXY
     /// protocol header (at most 5s). Default 10s.
     pub header_timeout: Option<Duration>,

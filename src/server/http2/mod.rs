@@ -2,6 +2,7 @@
 
 mod leftover;
 mod stream;
+mod upload;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -19,7 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Instant, sleep};
 
-use super::connection::{Seat, receive};
+use super::connection::Seat;
 use super::drain::Serving;
 use super::{Handler, Options, Socket};
 use crate::body::Body;
@@ -27,6 +28,7 @@ use crate::headers::joined_cookies;
 use crate::telemetry::metrics;
 use leftover::Leftover;
 use stream::{Pieces, Streams};
+use upload::Upload;
 
 /// Requests beside one another on a connection.
 const STREAMS: u32 = 100;
@@ -141,7 +143,9 @@ async fn answer<H: Handler>(
 ) -> Result<Response<Pieces>, Infallible> {
     join_cookies(&mut request);
     let head_only = request.method() == Method::HEAD;
-    let (mut request, turn) = receive(request.map(Leftover::new), &seat);
+    let turn = seat.clock.request();
+    let timeout = seat.terms.options.body_timeout;
+    let mut request = request.map(|body| Upload::wrap(Leftover::new(body), timeout));
     let mut response = seat.shared.handler.call(&mut request, &seat.peer).await;
     let turn = turn.answered();
     let length = response.body().size_hint().exact();

@@ -1,7 +1,6 @@
 //! One connection to an endpoint, and one exchange on it at a time.
 
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -15,14 +14,14 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::Instant;
 
 use super::duplex;
-use super::framing::Framing;
+use super::framing;
 use super::head::{self, Head};
-use super::incoming::{Decoder, Incoming};
+use super::incoming::{Incoming, Paced};
 use super::interim::Interim;
-use super::read::poll_small;
 use super::send::{Outgoing, Unsent};
 use super::switched::Switched;
 use crate::body::{Body, BodyError, Timer};
+use crate::http1::{Framing, closed, poll_small};
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::load::InFlight;
 use crate::upstream::stream::Stream;
@@ -116,8 +115,8 @@ impl Answer {
                 Body::Empty
             }
             (framing, None) => {
-                let decoder = Decoder::new(framing, endpoint.stream_idle_timeout());
-                Body::boxed(Incoming::new(decoder, persistent, connection, Arc::clone(endpoint)))
+                let paced = Paced::new(framing, endpoint.stream_idle_timeout());
+                Body::boxed(Incoming::new(paced, persistent, connection, Arc::clone(endpoint)))
             }
         };
         Response::from_parts(parts, body)
@@ -173,7 +172,7 @@ impl Connection {
         // After a failure the request may be sent again.
         *request.headers_mut() = awaited.spare;
         let Head { mut parts, persistent } = head?;
-        let framing = Framing::of(&mut parts, request.method(), upgrading).map_err(Failure::Refused)?;
+        let framing = framing::of(&mut parts, request.method(), upgrading).map_err(Failure::Refused)?;
         let persistent = persistent && !outgoing.is_deaf();
         let outgoing = if outgoing.is_sent() {
             self.buffer = outgoing.into_buffer();
@@ -232,9 +231,4 @@ impl Connection {
     pub(in crate::upstream) fn idle_until(&self) -> Instant {
         self.idle_until
     }
-}
-
-/// What is said where the upstream ended the connection too early.
-pub(super) fn closed() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed before the message was complete")
 }

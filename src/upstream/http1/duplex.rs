@@ -13,10 +13,10 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
 
 use super::connection::Connection;
-use super::framing::Framing;
-use super::incoming::Decoder;
+use super::incoming::Paced;
 use super::send::{Outgoing, Unsent};
 use crate::body::{Body, BodyError};
+use crate::http1::Framing;
 use crate::upstream::endpoint::Endpoint;
 
 /// Frames of the response that wait for the client.
@@ -35,7 +35,7 @@ pub(super) fn start(
     persistent: bool,
     endpoint: Arc<Endpoint>,
 ) -> Body {
-    let decoder = Decoder::new(framing, endpoint.stream_idle_timeout());
+    let decoder = Paced::new(framing, endpoint.stream_idle_timeout());
     let size = decoder.size_hint();
     let (sender, receiver) = channel(FRAMES);
     let exchange = Exchange { connection, outgoing, body, decoder };
@@ -51,7 +51,7 @@ struct Exchange {
     connection: Box<Connection>,
     outgoing: Outgoing,
     body: Body,
-    decoder: Decoder,
+    decoder: Paced,
 }
 
 impl Exchange {
@@ -98,7 +98,7 @@ impl Exchange {
 
 /// The next frame; nothing at all once nobody listens.
 async fn next<S: tokio::io::AsyncRead + Unpin>(
-    decoder: &mut Decoder,
+    decoder: &mut Paced,
     stream: &mut S,
     unread: &mut Bytes,
     sender: &Sender<Item>,

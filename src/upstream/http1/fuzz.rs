@@ -3,9 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use super::chunked::Chunked;
-use super::framing::Framing;
-use super::head;
+use super::{framing, head};
+use crate::http1::{Chunked, Framing};
 
 /// A response's bytes: how they are cut does not matter.
 pub(crate) fn response(bytes: &[u8]) {
@@ -34,7 +33,7 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Option<Read> {
             if head.parts.status.is_informational() && head.parts.status != StatusCode::SWITCHING_PROTOCOLS {
                 continue;
             }
-            read.framing = Some(Framing::of(&mut head.parts, &Method::GET, false).ok()?);
+            read.framing = Some(framing::of(&mut head.parts, &Method::GET, false).ok()?);
             (read.status, read.headers) = (Some(head.parts.status), head.parts.headers);
         }
         match read.framing {

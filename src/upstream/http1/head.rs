@@ -3,18 +3,16 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes};
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONNECTION, HeaderMap};
 use http::response::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::ext::ReasonPhrase;
 
 use crate::headers::has_token;
+use crate::http1::field::{self, Invalid, MAX_FIELDS};
 
 /// Bytes of a response's head that are taken.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
-
-/// Fields of a head that are taken.
-pub(super) const MAX_FIELDS: usize = 100;
 
 /// Room for the fields that an answer gets besides its upstream's: CORS, request id.
 const MORE_FIELDS: usize = 6;
@@ -33,8 +31,8 @@ pub(super) enum Malformed {
     Syntax(#[from] httparse::Error),
     #[error("the head is too large")]
     TooLarge,
-    #[error("a field that is not valid")]
-    Field,
+    #[error(transparent)]
+    Field(#[from] Invalid),
 }
 
 /// Appends a request's head to `out`. The target is its path and query, byte for byte.
@@ -45,16 +43,8 @@ pub(super) fn write<B>(request: &Request<B>, out: &mut Vec<u8>) {
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     for (name, value) in request.headers() {
-        write_field(name, value, out);
+        field::write(name, value, out);
     }
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends a field's line.
-pub(super) fn write_field(name: &HeaderName, value: &HeaderValue, out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_str().as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
@@ -70,7 +60,7 @@ pub(super) fn read(unread: &mut Bytes, spare: &mut HeaderMap) -> Result<Option<H
         Ok(_) => return Err(Malformed::TooLarge),
         Err(error) => return Err(error.into()),
     };
-    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed::Field)?;
+    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Invalid)?;
     let (mut parts, ()) = Response::new(()).into_parts();
     parts.status = status;
     parts.version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
@@ -82,20 +72,12 @@ pub(super) fn read(unread: &mut Bytes, spare: &mut HeaderMap) -> Result<Option<H
     parts.headers = std::mem::take(spare);
     parts.headers.clear();
     parts.headers.reserve(response.headers.len() + MORE_FIELDS);
-    for field in response.headers.iter() {
-        append(&mut parts.headers, field.name.as_bytes(), unread.slice_ref(field.value))?;
+    for read in response.headers.iter() {
+        field::append(&mut parts.headers, read.name.as_bytes(), unread.slice_ref(read.value))?;
     }
     unread.advance(length);
     let persistent = is_persistent(&parts);
     Ok(Some(Head { parts, persistent }))
-}
-
-/// Appends a field that was read.
-pub(super) fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Result<(), Malformed> {
-    let name = HeaderName::from_bytes(name).map_err(|_| Malformed::Field)?;
-    let value = HeaderValue::from_maybe_shared(value).map_err(|_| Malformed::Field)?;
-    headers.append(name, value);
-    Ok(())
 }
 
 fn is_persistent(head: &Parts) -> bool {

@@ -1,30 +1,24 @@
 //! A response's body as it comes from its connection.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::AsyncRead;
 
-use super::chunked::Chunked;
-use super::connection::{Connection, closed};
-use super::framing::Framing;
-use super::read::{LARGE, SMALL, poll_large, poll_small};
+use super::connection::Connection;
 use crate::body::{BodyError, Standstill};
+use crate::http1::{Decoder, Framing};
 use crate::telemetry::metrics;
 use crate::upstream::endpoint::Endpoint;
 
-/// Takes a body out of a connection's bytes.
+/// Takes a response's body out of a connection's bytes, and gives it up when nothing comes for too long.
 #[derive(Debug)]
-pub(super) struct Decoder {
-    framing: Ending,
-    buffer: BytesMut,
-    /// Whether the last read brought as much as it could.
-    full: bool,
+pub(super) struct Paced {
+    decoder: Decoder,
     standstill: Standstill,
 }
 
@@ -33,38 +27,14 @@ pub(super) struct Decoder {
 #[error("the response's body stood still for too long")]
 struct StoodStill;
 
-#[derive(Debug)]
-enum Ending {
-    Length(u64),
-    Chunked(Chunked),
-    Close { closed: bool },
-}
-
-impl Decoder {
+impl Paced {
     /// Nothing may come for at most `idle`.
-    pub(super) fn new(framing: Framing, idle: Duration) -> Decoder {
-        let framing = match framing {
-            Framing::None => Ending::Length(0),
-            Framing::Length(length) => Ending::Length(length),
-            Framing::Chunked => Ending::Chunked(Chunked::default()),
-            Framing::Close => Ending::Close { closed: false },
-        };
-        Decoder { framing, buffer: BytesMut::new(), full: false, standstill: Standstill::new(idle) }
-    }
-
-    pub(super) fn is_done(&self) -> bool {
-        match &self.framing {
-            Ending::Length(left) => *left == 0,
-            Ending::Chunked(chunked) => chunked.is_done(),
-            Ending::Close { closed } => *closed,
-        }
+    pub(super) fn new(framing: Framing, idle: Duration) -> Paced {
+        Paced { decoder: Decoder::new(framing), standstill: Standstill::new(idle) }
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
-        match &self.framing {
-            Ending::Length(left) => SizeHint::with_exact(*left),
-            _ => SizeHint::default(),
-        }
+        self.decoder.size_hint()
     }
 
     /// The next frame, read from `stream` where nothing is `unread`; none at the end.
@@ -74,71 +44,21 @@ impl Decoder {
         unread: &mut Bytes,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        loop {
-            if self.is_done() {
-                return Poll::Ready(None);
-            }
-            match self.take(unread) {
-                Ok(None) => (),
-                frame => return Poll::Ready(frame.map_err(Into::into).transpose()),
-            }
-            if self.is_done() {
-                return Poll::Ready(None);
-            }
-            let Poll::Ready(read) = self.poll_more(stream, unread, cx) else {
-                ready!(self.standstill.poll(cx));
-                metrics::refused("upstreams.stream_idle_timeout");
-                return Poll::Ready(Some(Err(StoodStill.into())));
-            };
-            self.standstill.moved();
-            if read.map_err(BodyError::from)? == 0 {
-                match &mut self.framing {
-                    Ending::Close { closed } => *closed = true,
-                    _ => return Poll::Ready(Some(Err(closed().into()))),
-                }
-            }
+        let polled = self.decoder.poll(stream, unread, cx);
+        if polled.is_pending() {
+            ready!(self.standstill.poll(cx));
+            metrics::refused("upstreams.stream_idle_timeout");
+            return Poll::Ready(Some(Err(StoodStill.into())));
         }
-    }
-
-    fn take(&mut self, unread: &mut Bytes) -> Result<Option<Frame<Bytes>>, &'static str> {
-        match &mut self.framing {
-            Ending::Chunked(chunked) => chunked.decode(unread),
-            _ if unread.is_empty() => Ok(None),
-            Ending::Length(left) => {
-                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(unread.len());
-                *left -= here as u64;
-                Ok(Some(Frame::data(unread.split_to(here))))
-            }
-            Ending::Close { .. } => Ok(Some(Frame::data(std::mem::take(unread)))),
-        }
-    }
-
-    /// Reads much at once where much is to come.
-    fn poll_more<S: AsyncRead + Unpin>(
-        &mut self,
-        stream: &mut S,
-        unread: &mut Bytes,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        let want = match &self.framing {
-            Ending::Length(left) => usize::try_from(*left).unwrap_or(LARGE).min(LARGE),
-            _ if self.full => LARGE,
-            _ => SMALL,
-        };
-        let read = if want > SMALL && unread.is_empty() {
-            ready!(poll_large(stream, unread, &mut self.buffer, want, cx))?
-        } else {
-            ready!(poll_small(stream, unread, cx))?
-        };
-        self.full = read >= SMALL;
-        Poll::Ready(Ok(read))
+        self.standstill.moved();
+        polled
     }
 }
 
 /// A response's body. At its end the connection goes back to the endpoint's pool; dropped before,
 /// it closes the connection, which tells the upstream that nobody listens any more.
 pub(super) struct Incoming {
-    decoder: Decoder,
+    body: Paced,
     lease: Option<(Box<Connection>, Arc<Endpoint>)>,
     persistent: bool,
     /// Why the body broke, to be told at the next poll.
@@ -147,12 +67,12 @@ pub(super) struct Incoming {
 
 impl Incoming {
     pub(super) fn new(
-        decoder: Decoder,
+        body: Paced,
         persistent: bool,
         connection: Box<Connection>,
         endpoint: Arc<Endpoint>,
     ) -> Incoming {
-        Incoming { decoder, lease: Some((connection, endpoint)), persistent, broken: None }
+        Incoming { body, lease: Some((connection, endpoint)), persistent, broken: None }
     }
 }
 
@@ -169,7 +89,7 @@ impl HttpBody for Incoming {
             return Poll::Ready(Some(Err(error)));
         }
         let Some((connection, _)) = &mut this.lease else { return Poll::Ready(None) };
-        let frame = ready!(this.decoder.poll(&mut connection.stream, &mut connection.unread, cx));
+        let frame = ready!(this.body.poll(&mut connection.stream, &mut connection.unread, cx));
         if let Some(Err(error)) = frame {
             // The client gets what came before; a body that fails at once would take the head with it.
             this.lease = None;
@@ -177,7 +97,7 @@ impl HttpBody for Incoming {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if this.decoder.is_done()
+        if this.body.decoder.is_done()
             && let Some((connection, endpoint)) = this.lease.take()
         {
             endpoint.take_back(connection, this.persistent);
@@ -186,10 +106,10 @@ impl HttpBody for Incoming {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.decoder.is_done()
+        self.body.decoder.is_done()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.decoder.size_hint()
+        self.body.size_hint()
     }
 }

@@ -1,7 +1,6 @@
 //! HTTP/1.1 as a client (RFC 9112), on the task that waits for the response: an exchange wakes no
 //! other task, copies no head, and arms no timer of its own.
 
-mod chunked;
 mod connection;
 mod duplex;
 mod framing;
@@ -10,7 +9,6 @@ pub(crate) mod fuzz;
 mod head;
 mod incoming;
 mod interim;
-mod read;
 mod send;
 mod switched;
 

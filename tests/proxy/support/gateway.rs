@@ -9,7 +9,7 @@ use frontroom::body::Body;
 use frontroom::config::{Problems, file, value};
 use frontroom::fault::Fault;
 use frontroom::headers::{Forwarded, TrustedProxies};
-use frontroom::proxy::{self, Context};
+use frontroom::proxy::{self, Context, HeadBounds};
 use frontroom::server::{Crowd, Drain, Handle, Handler, Listener, Options, Peer, Terms, Workers};
 use frontroom::upstream::Upstreams;
 use http::{HeaderValue, Request, Response};
@@ -78,7 +78,8 @@ impl Handler for Plain {
         if let Some(refused) = peer.refused {
             return Fault::from(refused).into_response("the-id");
         }
-        if let Err(fault) = proxy::check(request, self.setup.options.header_bytes) {
+        let Options { header_bytes: bytes, header_fields: fields, .. } = self.setup.options;
+        if let Err(fault) = proxy::check(request, HeadBounds { bytes, fields }) {
             return fault.into_response("the-id");
         }
         if request.uri().path() == "*" {

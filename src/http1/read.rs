@@ -10,17 +10,17 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 /// Bytes that are read at once where little is expected. They are read into a buffer of the thread
 /// and copied out: a head and a small body then take the memory they need, and an idle connection none.
-pub(super) const SMALL: usize = 16 * 1024;
+pub(crate) const SMALL: usize = 16 * 1024;
 
 /// Bytes that are read at once of a large body, without a copy.
-pub(super) const LARGE: usize = 128 * 1024;
+pub(crate) const LARGE: usize = 128 * 1024;
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SMALL]);
 }
 
 /// Reads what is there, at most [`SMALL`] bytes, behind what is `unread`. Ready with 0 at the end.
-pub(super) fn poll_small<S: AsyncRead + Unpin>(
+pub(crate) fn poll_small<S: AsyncRead + Unpin>(
     stream: &mut S,
     unread: &mut Bytes,
     cx: &mut Context<'_>,
@@ -40,7 +40,7 @@ pub(super) fn poll_small<S: AsyncRead + Unpin>(
 
 /// Reads at most `want` bytes into `buffer`, whose memory is used again once nobody holds what was
 /// read before. `unread` must be empty.
-pub(super) fn poll_large<S: AsyncRead + Unpin>(
+pub(crate) fn poll_large<S: AsyncRead + Unpin>(
     stream: &mut S,
     unread: &mut Bytes,
     buffer: &mut BytesMut,

@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::Frame;
 
-use super::head;
+use super::field;
 
 /// Bytes of extensions in one body; they are passed over.
 const MAX_EXTENSIONS: usize = 16 * 1024;
@@ -19,7 +19,7 @@ const MAX_LINE: usize = 4096;
 
 /// Reads chunks.
 #[derive(Debug, Default)]
-pub(super) struct Chunked {
+pub(crate) struct Chunked {
     state: State,
     extensions: usize,
 }
@@ -39,12 +39,12 @@ enum State {
 }
 
 impl Chunked {
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
     }
 
     /// Takes the next frame out of `unread`; none if more must be read first, or at the end.
-    pub(super) fn decode(&mut self, unread: &mut Bytes) -> Result<Option<Frame<Bytes>>, &'static str> {
+    pub(crate) fn decode(&mut self, unread: &mut Bytes) -> Result<Option<Frame<Bytes>>, &'static str> {
         loop {
             match self.state {
                 State::Size => {
@@ -86,14 +86,15 @@ impl Chunked {
             self.state = State::Done;
             return Ok(None);
         }
-        let mut fields = [httparse::EMPTY_HEADER; head::MAX_FIELDS];
+        let mut fields = [httparse::EMPTY_HEADER; field::MAX_FIELDS];
         let bytes = mem::take(unread);
         match httparse::parse_headers(&bytes, &mut fields) {
             Ok(httparse::Status::Complete((length, fields))) if length <= MAX_TRAILERS => {
                 let mut trailers = HeaderMap::new();
                 for field in fields {
                     let value = bytes.slice_ref(field.value);
-                    head::append(&mut trailers, field.name.as_bytes(), value).map_err(|_| "a bad trailer")?;
+                    field::append(&mut trailers, field.name.as_bytes(), value)
+                        .map_err(|_| "a bad trailer")?;
                 }
                 *unread = bytes.slice(length..);
                 self.state = State::Done;

@@ -1,0 +1,27 @@
+//! HTTP/1.1 on the wire (RFC 9112), as servers and clients have it in common: fields, where bodies end, chunks,
+//! and connections that leave HTTP. What a request or a response is stands where it is read.
+
+mod chunked;
+mod decoder;
+pub(crate) mod field;
+mod framing;
+mod outbox;
+mod read;
+pub mod upgrade;
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use chunked::Chunked;
+pub(crate) use decoder::Decoder;
+pub(crate) use framing::{Framing, content_length};
+pub(crate) use outbox::{Coding, Outbox};
+pub(crate) use read::poll_small;
+
+use std::io;
+
+/// What is said where the other side ended the connection too early.
+pub(crate) fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed before the message was complete")
+}

@@ -1,0 +1,224 @@
+//! A request's head: read strictly, and what follows from it for the connection (RFC 9112).
+
+use std::mem::{MaybeUninit, take};
+
+use bytes::{Buf, Bytes};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderValue, Method, Request, Uri, Version};
+use httparse::{Header, ParserConfig, Status};
+
+use super::answer::Manner;
+use crate::headers::{has_token, is_chunked};
+use crate::http1::{Framing, content_length};
+use crate::server::Refused;
+
+/// Fields for which there is room at once. More are read to memory of their own.
+const FIELDS: usize = 128;
+
+/// Bytes of a target that a [`Uri`] can hold.
+const MAX_TARGET: usize = 65_534;
+
+const BAD_FIELD: Refused = Refused::Malformed("a header field is not valid");
+const BAD_LENGTH: Refused = Refused::Malformed("Content-Length is not one plain number");
+const BAD_CODING: Refused = Refused::Malformed("Transfer-Encoding must be chunked");
+
+/// Bytes of a head, and fields in it, beyond which it is not even read to its end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) bytes: usize,
+    pub(super) fields: usize,
+}
+
+/// A request's head.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) request: Request<()>,
+    /// How the request's body ends.
+    pub(super) framing: Framing,
+    /// How it is to be answered.
+    pub(super) manner: Manner,
+    /// Whether the client waits for a 100 before it sends the body (RFC 9110 10.1.1).
+    pub(super) expects: bool,
+    /// Whether the connection may leave HTTP with it.
+    pub(super) upgrades: bool,
+    /// Why it is refused, whatever it asks.
+    pub(super) refused: Option<Refused>,
+}
+
+impl Head {
+    fn of(request: Request<()>) -> Head {
+        let manner = Manner {
+            head_only: request.method() == Method::HEAD,
+            old: request.version() == Version::HTTP_10,
+            trailers: false,
+            persistent: request.version() == Version::HTTP_11,
+        };
+        Head { request, framing: Framing::None, manner, expects: false, upgrades: false, refused: None }
+    }
+
+    /// What stands for a head that cannot be read.
+    pub(super) fn unreadable(refused: Refused) -> Head {
+        let mut head = Head::of(Request::new(()));
+        head.refuse(refused);
+        head
+    }
+
+    /// The connection ends with the answer: nobody can tell where the next request would begin.
+    fn refuse(&mut self, why: Refused) {
+        self.refused.get_or_insert(why);
+        (self.framing, self.manner.persistent) = (Framing::None, false);
+        (self.expects, self.upgrades) = (false, false);
+    }
+}
+
+/// Takes a head out of `unread`; none while it is not complete. Its fields take the memory of `spare`, which
+/// is left as it is until then.
+///
+/// # Errors
+/// A head that cannot be read. One that can, and must not be followed, says so in [`Head::refused`].
+pub(super) fn read(
+    unread: &mut Bytes,
+    spare: &mut HeaderMap,
+    bounds: Bounds,
+) -> Result<Option<Head>, Refused> {
+    let mut parsed = {
+        let mut room = [const { MaybeUninit::uninit() }; FIELDS];
+        parse(unread, &mut room, spare)
+    };
+    if matches!(parsed, Err(Unreadable::Fields)) && bounds.fields > FIELDS {
+        let mut room = Vec::with_capacity(bounds.fields);
+        parsed = parse(unread, room.spare_capacity_mut(), spare);
+    }
+    match parsed {
+        Ok(Some((length, head))) if length <= bounds.bytes => {
+            unread.advance(length);
+            if unread.is_empty() {
+                // Nothing holds on to the head's memory but its fields.
+                *unread = Bytes::new();
+            }
+            Ok(Some(head))
+        }
+        Ok(None) if unread.len() <= bounds.bytes => Ok(None),
+        Ok(None) if memchr::memchr(b'\n', unread).is_none() => Err(Refused::TargetTooLong),
+        Ok(_) | Err(Unreadable::Fields) => Err(Refused::HeadTooLarge),
+        Err(Unreadable::Refused(refused)) => Err(refused),
+    }
+}
+
+/// Why there is no head.
+enum Unreadable {
+    /// It has more fields than there is room for.
+    Fields,
+    Refused(Refused),
+}
+
+impl From<httparse::Error> for Unreadable {
+    fn from(error: httparse::Error) -> Unreadable {
+        Unreadable::Refused(match error {
+            httparse::Error::TooManyHeaders => return Unreadable::Fields,
+            httparse::Error::HeaderName | httparse::Error::HeaderValue => BAD_FIELD,
+            httparse::Error::Version => Refused::Malformed("the request is not HTTP/1.1"),
+            _ => Refused::Malformed("the request's first line is not valid"),
+        })
+    }
+}
+
+/// A head and its length; none while it is not complete.
+fn parse<'a>(
+    bytes: &'a Bytes,
+    room: &mut [MaybeUninit<Header<'a>>],
+    spare: &mut HeaderMap,
+) -> Result<Option<(usize, Head)>, Unreadable> {
+    let mut parsed = httparse::Request::new(&mut []);
+    let parser = ParserConfig::default();
+    let length = match parser.parse_request_with_uninit_headers(&mut parsed, bytes, room)? {
+        Status::Complete(length) => length,
+        Status::Partial => return Ok(None),
+    };
+    let bad_line = Unreadable::Refused(Refused::Malformed("the request's first line is not valid"));
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Err(bad_line) };
+    if target.len() > MAX_TARGET {
+        return Err(Unreadable::Refused(Refused::TargetTooLong));
+    }
+    let Ok(method) = Method::from_bytes(method.as_bytes()) else { return Err(bad_line) };
+    let target = Uri::from_maybe_shared(bytes.slice_ref(target.as_bytes()))
+        .map_err(|_| Unreadable::Refused(Refused::Malformed("the request's target is not valid")))?;
+    let mut request = Request::new(());
+    (*request.method_mut(), *request.uri_mut()) = (method, target);
+    *request.version_mut() = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    *request.headers_mut() = take(spare);
+    request.headers_mut().clear();
+    let mut head = Head::of(request);
+    head.take_fields(bytes, parsed.headers).map_err(Unreadable::Refused)?;
+    head.settle();
+    Ok(Some((length, head)))
+}
+
+impl Head {
+    /// Takes the fields over, and notes what they say of the connection.
+    fn take_fields(&mut self, bytes: &Bytes, fields: &[Header<'_>]) -> Result<(), Refused> {
+        self.request.headers_mut().reserve(fields.len() + MORE_FIELDS);
+        for field in fields {
+            let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BAD_FIELD)?;
+            let value =
+                HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)).map_err(|_| BAD_FIELD)?;
+            match name {
+                CONTENT_LENGTH => match self.length(&value) {
+                    Ok(true) => (),
+                    // The same once more means nothing.
+                    Ok(false) => continue,
+                    Err(refused) => self.refuse(refused),
+                },
+                EXPECT => self.expects |= value.as_bytes().eq_ignore_ascii_case(b"100-continue"),
+                UPGRADE => self.upgrades = true,
+                _ => (),
+            }
+            self.request.headers_mut().append(name, value);
+        }
+        Ok(())
+    }
+
+    /// Notes a line of `Content-Length`; false where another has said the same.
+    fn length(&mut self, value: &HeaderValue) -> Result<bool, Refused> {
+        let length = content_length(value).ok_or(BAD_LENGTH)?;
+        match (self.request.headers().get(CONTENT_LENGTH), self.framing) {
+            (None, _) => {
+                self.framing = if length == 0 { Framing::None } else { Framing::Length(length) };
+                Ok(true)
+            }
+            (Some(_), Framing::None) if length == 0 => Ok(false),
+            (Some(_), Framing::Length(before)) if length == before => Ok(false),
+            (Some(_), _) => Err(BAD_LENGTH),
+        }
+    }
+
+    /// Draws the conclusions from all fields together.
+    fn settle(&mut self) {
+        let headers = self.request.headers_mut();
+        if headers.contains_key(CONNECTION) {
+            let says = |token| has_token(headers, &CONNECTION, token);
+            self.manner.persistent = !says("close") && (self.manner.persistent || says("keep-alive"));
+        }
+        self.manner.trailers = headers.contains_key(TE) && has_token(headers, &TE, "trailers");
+        if headers.contains_key(TRANSFER_ENCODING) {
+            // Both is legal, and what somebody before us may have read otherwise (RFC 9112 6.3).
+            if headers.remove(CONTENT_LENGTH).is_some() {
+                self.manner.persistent = false;
+            }
+            self.framing = Framing::Chunked;
+            if self.manner.old || !is_chunked(headers) {
+                self.refuse(BAD_CODING);
+            }
+        }
+        if self.refused.is_some() {
+            self.framing = Framing::None;
+        }
+        self.expects &= !self.manner.old && self.framing != Framing::None;
+        self.upgrades &= !self.manner.old && self.framing == Framing::None && self.refused.is_none();
+    }
+}
+
+/// Room for the fields that a request gets on its way: those of forwarding and its id.
+const MORE_FIELDS: usize = 8;
