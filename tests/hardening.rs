@@ -73,6 +73,48 @@ fn every_refusal_can_be_read_by_the_page() {
 }
 
 #[test]
+fn what_no_two_readers_agree_on_is_answered_like_everything_else() {
+    let (gateway, asked) = gateway();
+    let (origin, fields) = (format!("Origin: {PAGE}\r\n"), |count| "a: b\r\n".repeat(count));
+    // Where the head can be read, the page may read the answer.
+    for (start, status, readable) in [
+        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n".to_owned(), 400, true),
+        ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +5\r\n".to_owned(), 400, true),
+        ("POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n".to_owned(), 400, true),
+        (format!("GET / HTTP/1.1\r\nHost: h\r\n{}", fields(99)), 431, true),
+        (format!("GET / HTTP/1.1\r\nHost: h\r\n{}", fields(900)), 431, false),
+        (format!("GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n", "x".repeat(70_000)), 431, false),
+        (format!("GET /{} HTTP/1.1\r\nHost: h\r\n", "x".repeat(66_000)), 414, false),
+        ("GET / HTTP/1.1\r\nHost: h\r\nX : 1\r\n".to_owned(), 400, false),
+        ("GET / HTTP/1.1\r\nHost: h\r\nX: 1\r\n 2\r\n".to_owned(), 400, false),
+        ("GET / HTTP/1.1\r\nHost: h\r\nX: \0\r\n".to_owned(), 400, false),
+        ("GET / HTTP/3.0\r\nHost: h\r\n".to_owned(), 400, false),
+        ("nonsense\r\n".to_owned(), 400, false),
+    ] {
+        let answer = ask(&gateway, &format!("{start}{origin}\r\n"));
+        let text = answer.text();
+        assert_eq!(answer.status, status, "{start:.60}: {text}");
+        let page = readable.then_some(PAGE);
+        assert_eq!(answer.header("access-control-allow-origin"), page, "{start:.60}");
+        assert!(answer.header("vary").is_some_and(|vary| vary.starts_with("Origin")), "{start:.60}");
+        assert_eq!(answer.header("connection"), Some("close"), "{start:.60}");
+        let id = answer.header("x-request-id").expect("an id");
+        assert!(text.contains(&format!("\"request_id\":\"{id}\"")), "{start:.60}: {text}");
+    }
+    assert_eq!(*asked.lock().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn the_number_of_fields_is_a_bound_of_its_own() {
+    let backend = Backend::start(|_, _| (200, "{}".to_owned()));
+    let gateway = Gateway::start(&format!("upstream: {}\nlimits: {{header_fields: 150}}\n", backend.url));
+    let with = |count| format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "a: b\r\n".repeat(count));
+    assert_eq!(ask(&gateway, &with(149)).status, 200);
+    let answer = ask(&gateway, &with(150));
+    assert_eq!((answer.status, answer.text().contains("150 fields")), (431, true), "{}", answer.text());
+}
+
+#[test]
 fn the_body_of_a_request_that_is_answered_here_is_no_request() {
     let (gateway, asked) = gateway();
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";

@@ -75,6 +75,11 @@ impl Outbox {
         self.ended
     }
 
+    /// Whether nothing but the connection's end tells that of the body.
+    pub(crate) fn ends_with_connection(&self) -> bool {
+        matches!(self.coding, Coding::Close)
+    }
+
     /// Whether nothing waits to be written.
     pub(crate) fn is_empty(&self) -> bool {
         self.gone == self.front.len() && self.data.is_empty() && self.tail.is_empty()

@@ -33,7 +33,7 @@ pub(super) struct Expectation {
 }
 
 impl Expectation {
-    /// Holds the body back until the upstream's 100 or, where none comes, for a second. hyper tells the
+    /// Holds the body back until the upstream's 100 or, where none comes, for a second. The server tells the
     /// client to go on when the body is first asked for, which is then.
     ///
     /// An expectation that nothing follows from is taken out of the request: without a body, or from a

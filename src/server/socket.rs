@@ -48,6 +48,14 @@ impl Socket {
         }
     }
 
+    /// Lets the connection end with a reset, which no client takes for the end of a body. TLS tells one
+    /// from the other by itself (RFC 8446 6.1).
+    pub(super) fn break_off(&self) {
+        if let Stream::Plain(tcp) = &self.stream {
+            tcp.break_off();
+        }
+    }
+
     /// The TCP socket itself, where the bytes on it are the connection's own: no TLS around them, and
     /// none of them read already.
     pub fn plain(&self) -> Option<&TcpStream> {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use socket2::{Socket, TcpKeepalive};
+use socket2::{SockRef, Socket, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -51,6 +51,11 @@ impl Tcp {
     /// The socket, where nothing is left of what was read ahead.
     pub(super) fn stream(&self) -> Option<&TcpStream> {
         self.ahead.is_empty().then_some(&self.stream)
+    }
+
+    /// Lets it end with a reset.
+    pub(super) fn break_off(&self) {
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
     /// Reads more ahead; false at the end.

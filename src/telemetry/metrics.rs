@@ -111,6 +111,9 @@ metrics! {
     /// Seconds from a request to the head of the upstream's answer, or to its failure.
     pub fn upstream_request_duration[upstream](seconds: f64) = histogram("frontroom_upstream_request_duration_seconds").record(seconds);
 
+    /// Interim responses of HTTP/1.1 upstreams (1xx other than 100 and 101, as 103) that were not passed on.
+    pub fn interim_response_dropped[]() = counter("frontroom_interim_responses_dropped_total").increment(1);
+
     /// Endpoints of an upstream, by state.
     pub fn upstream_endpoints[upstream, state](count: f64) = gauge("frontroom_upstream_endpoints").set(count);
 

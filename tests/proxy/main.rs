@@ -8,6 +8,7 @@ mod support;
 mod targets;
 
 mod bodies;
+mod connection;
 mod expectations;
 mod failures;
 mod forwarding;

@@ -92,7 +92,7 @@ fn response_fields(message: &Message, direct: &Message) -> Vec<Field> {
     let dated = !direct.all("date").is_empty();
     let mut fields = end_to_end(message);
     fields.retain(|(name, _)| name != "x-request-id" && (dated || name != "date"));
-    // What ends with its connection upstream ends with a length or chunks here; hyper leaves out the
+    // What ends with its connection upstream ends with a length or chunks here; frontroom leaves out the
     // length that a 304 may have (RFC 9110 8.6).
     if framing(direct) == Framing::Chunked || direct.start[9..].starts_with(b"304") {
         fields.retain(|(name, _)| name != "content-length");

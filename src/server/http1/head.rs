@@ -60,7 +60,10 @@ impl Head {
 
     /// What stands for a head that cannot be read.
     pub(super) fn unreadable(refused: Refused) -> Head {
-        let mut head = Head::of(Request::new(()));
+        let mut request = Request::new(());
+        // Nothing a client could have asked for, for logs and metrics.
+        *request.method_mut() = Method::from_bytes(b"-").unwrap_or_default();
+        let mut head = Head::of(request);
         head.refuse(refused);
         head
     }
@@ -151,14 +154,23 @@ fn parse<'a>(
     *request.headers_mut() = take(spare);
     request.headers_mut().clear();
     let mut head = Head::of(request);
-    head.take_fields(bytes, parsed.headers).map_err(Unreadable::Refused)?;
-    head.settle();
+    let noted = head.take_fields(bytes, parsed.headers).map_err(Unreadable::Refused)?;
+    head.settle(noted);
     Ok(Some((length, head)))
 }
 
+/// Which fields that speak of the connection are there.
+#[derive(Default)]
+struct Noted {
+    connection: bool,
+    coded: bool,
+    te: bool,
+}
+
 impl Head {
-    /// Takes the fields over, and notes what they say of the connection.
-    fn take_fields(&mut self, bytes: &Bytes, fields: &[Header<'_>]) -> Result<(), Refused> {
+    /// Takes the fields over.
+    fn take_fields(&mut self, bytes: &Bytes, fields: &[Header<'_>]) -> Result<Noted, Refused> {
+        let mut noted = Noted::default();
         self.request.headers_mut().reserve(fields.len() + MORE_FIELDS);
         for field in fields {
             let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BAD_FIELD)?;
@@ -173,11 +185,14 @@ impl Head {
                 },
                 EXPECT => self.expects |= value.as_bytes().eq_ignore_ascii_case(b"100-continue"),
                 UPGRADE => self.upgrades = true,
+                CONNECTION => noted.connection = true,
+                TRANSFER_ENCODING => noted.coded = true,
+                TE => noted.te = true,
                 _ => (),
             }
             self.request.headers_mut().append(name, value);
         }
-        Ok(())
+        Ok(noted)
     }
 
     /// Notes a line of `Content-Length`; false where another has said the same.
@@ -195,14 +210,14 @@ impl Head {
     }
 
     /// Draws the conclusions from all fields together.
-    fn settle(&mut self) {
+    fn settle(&mut self, noted: Noted) {
         let headers = self.request.headers_mut();
-        if headers.contains_key(CONNECTION) {
+        if noted.connection {
             let says = |token| has_token(headers, &CONNECTION, token);
             self.manner.persistent = !says("close") && (self.manner.persistent || says("keep-alive"));
         }
-        self.manner.trailers = headers.contains_key(TE) && has_token(headers, &TE, "trailers");
-        if headers.contains_key(TRANSFER_ENCODING) {
+        self.manner.trailers = noted.te && has_token(headers, &TE, "trailers");
+        if noted.coded {
             // Both is legal, and what somebody before us may have read otherwise (RFC 9112 6.3).
             if headers.remove(CONTENT_LENGTH).is_some() {
                 self.manner.persistent = false;

@@ -216,6 +216,9 @@ impl Link {
             });
             if let Err(error) = ended {
                 // The client gets what came before, and never a clean end.
+                if self.out.ends_with_connection() {
+                    self.socket.break_off();
+                }
                 self.out.cut();
                 self.failed = Some(error);
             }

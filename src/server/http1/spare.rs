@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use http::HeaderMap;
 
-/// How much of each is kept: as many requests are seldom in one state at once.
-const KEPT: usize = 16;
+/// How much of each is kept, for as many requests at once.
+const KEPT: usize = 128;
 
 /// Bytes, and fields, beyond which memory is given back at once.
 const MAX_BYTES: usize = 16 * 1024;

@@ -3,6 +3,7 @@
 use http::{Request, StatusCode};
 
 use crate::body::{Body, BodyError};
+use crate::telemetry::metrics;
 use crate::upstream::OnContinue;
 
 /// Interim responses that may come before a response. Without a bound an upstream could send them for ever.
@@ -28,8 +29,10 @@ impl Interim {
         if self.count > MAX {
             return Err("too many interim responses".into());
         }
-        if let Some(on_continue) = self.on_continue.as_ref().filter(|_| status == StatusCode::CONTINUE) {
-            on_continue.call();
+        match &self.on_continue {
+            _ if status != StatusCode::CONTINUE => metrics::interim_response_dropped(),
+            Some(on_continue) => on_continue.call(),
+            None => (),
         }
         Ok(true)
     }
