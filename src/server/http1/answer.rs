@@ -49,7 +49,7 @@ pub(super) fn begin(response: &mut Response<Body>, manner: Manner, out: &mut Out
         Said::Length(length) => drop(write!(front, "content-length: {length}\r\n")),
         Said::Chunks => front.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
-    if status != StatusCode::SWITCHING_PROTOCOLS && !persistent && !manner.old {
+    if status != StatusCode::SWITCHING_PROTOCOLS && !persistent {
         front.extend_from_slice(b"connection: close\r\n");
     } else if persistent && manner.old {
         front.extend_from_slice(b"connection: keep-alive\r\n");

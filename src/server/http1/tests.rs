@@ -165,8 +165,8 @@ fn an_answer_says_where_it_ends() {
         (204, Body::Empty, manner, "", true),
         (304, whole(), manner, "", true),
         (200, whole(), old, "content-length: 5\r\nconnection: keep-alive\r\n", true),
-        (200, streamed(), old, "", false),
-        (200, whole(), old_last, "content-length: 5\r\n", false),
+        (200, streamed(), old, "connection: close\r\n", false),
+        (200, whole(), old_last, "content-length: 5\r\nconnection: close\r\n", false),
     ] {
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
