@@ -19,6 +19,21 @@ pub(crate) fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Resu
     Ok(())
 }
 
+/// Appends a number, as lengths are written.
+pub(crate) fn write_number(mut number: u64, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
+    let mut count = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
+        count += 1;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(digits.len() - count..).unwrap_or_default());
+}
+
 /// Appends a field's line.
 pub(crate) fn write(name: &HeaderName, value: &HeaderValue, out: &mut Vec<u8>) {
     let name = name.as_str().as_bytes();

@@ -63,12 +63,17 @@ impl Clock {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX >> 2)
     }
 
-    /// Bytes came. On an idle connection of HTTP/1 they begin the next head.
+    /// Bytes came. A client of HTTP/2 that has said anything is idle.
     pub(super) fn read(&self) {
-        match (self.multiplexed, self.phase.load(Ordering::Relaxed) & 3) {
-            (false, IDLE) => self.phase.store(self.now() << 2 | HEAD, Ordering::Relaxed),
-            (true, HEAD) => self.phase.store(self.now() << 2 | IDLE, Ordering::Relaxed),
-            _ => (),
+        if self.multiplexed && self.phase.load(Ordering::Relaxed) & 3 == HEAD {
+            self.phase.store(self.now() << 2 | IDLE, Ordering::Relaxed);
+        }
+    }
+
+    /// A head has begun and is not complete: its time runs. Most come whole, and need none.
+    pub(super) fn begin_head(&self) {
+        if self.phase.load(Ordering::Relaxed) & 3 == IDLE {
+            self.phase.store(self.now() << 2 | HEAD, Ordering::Relaxed);
         }
     }
 

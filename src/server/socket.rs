@@ -48,6 +48,11 @@ impl Socket {
         }
     }
 
+    /// A head has begun and is not complete.
+    pub(super) fn begin_head(&self) {
+        self.clock.begin_head();
+    }
+
     /// Lets the connection end with a reset, which no client takes for the end of a body. TLS tells one
     /// from the other by itself (RFC 8446 6.1).
     pub(super) fn break_off(&self) {

@@ -42,7 +42,7 @@ fn a_clock_judges_each_phase_by_its_own_limit() {
     wait();
     assert_eq!(clock.left(&options(long, short, long)), None, "idle");
     assert_eq!(clock.left(&options(short, long, long)), Some(short), "idle, looked at again soon");
-    clock.read();
+    clock.begin_head();
     wait();
     assert_eq!(clock.left(&options(short, long, long)), None, "the next head");
     let turn = clock.request();

@@ -77,8 +77,12 @@ async fn a_body_that_was_not_asked_for_is_passed_over_if_it_is_there() {
     let gateway = Gateway::before(&backend).await;
     let mut client = gateway.connect().await;
     // Answered here, without a look at the body.
-    for body in ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"] {
-        client.send(format!("OPTIONS * HTTP/1.1\r\nHost: h\r\n{body}GET /next HTTP/1.1\r\nHost: h\r\n\r\n")).await;
+    for body in
+        ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"]
+    {
+        client
+            .send(format!("OPTIONS * HTTP/1.1\r\nHost: h\r\n{body}GET /next HTTP/1.1\r\nHost: h\r\n\r\n"))
+            .await;
         assert_eq!(client.answer().await.status, 204);
         assert!(client.answer().await.text().starts_with("GET /next "));
     }

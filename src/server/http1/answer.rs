@@ -1,7 +1,5 @@
 //! A response's head, and how its body is told from what follows (RFC 9112 6.3).
 
-use std::io::Write as _;
-
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, TRAILER, TRANSFER_ENCODING};
 use http::{Response, StatusCode};
 use http_body::Body as _;
@@ -46,7 +44,11 @@ pub(super) fn begin(response: &mut Response<Body>, manner: Manner, out: &mut Out
     fields(response.headers(), (status, persistent, chunks), front);
     match said {
         Said::Nothing => (),
-        Said::Length(length) => drop(write!(front, "content-length: {length}\r\n")),
+        Said::Length(length) => {
+            front.extend_from_slice(b"content-length: ");
+            field::write_number(length, front);
+            front.extend_from_slice(b"\r\n");
+        }
         Said::Chunks => front.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
     if status != StatusCode::SWITCHING_PROTOCOLS && !persistent {

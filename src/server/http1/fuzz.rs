@@ -5,6 +5,7 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Uri, Version};
 
 use super::head::{self, Bounds, Head};
+use crate::body::Body;
 use crate::headers::is_chunked;
 use crate::http1::{Chunked, Framing};
 use crate::server::Refused;
@@ -31,8 +32,9 @@ pub(crate) fn requests(bytes: &[u8]) {
 
 /// The head at the beginning of `bytes`, if one can be read.
 pub(crate) fn head(bytes: &[u8]) -> Option<Request<()>> {
-    let head = head::read(&mut Bytes::copy_from_slice(bytes), &mut HeaderMap::new(), BOUNDS).ok()??;
-    Some(head.request).filter(|_| head.refused.is_none())
+    let mut request = Request::new(Body::Empty);
+    let head = head::read(&mut Bytes::copy_from_slice(bytes), &mut request, BOUNDS).ok()??;
+    Some(request.map(drop)).filter(|_| head.refused.is_none())
 }
 
 /// What is known of a request and its body.
@@ -65,18 +67,20 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Exchange> {
             if read.last().is_some_and(|last| !last.persistent) {
                 return read;
             }
-            let head = head::read(&mut unread, &mut HeaderMap::new(), BOUNDS);
-            let Some(head) = head.unwrap_or_else(|refused| Some(Head::unreadable(refused))) else { break };
+            let mut request = Request::new(Body::Empty);
+            let head = head::read(&mut unread, &mut request, BOUNDS);
+            let unreadable = |refused| Some(Head::unreadable(refused, &mut request));
+            let Some(head) = head.unwrap_or_else(unreadable) else { break };
             chunked = Chunked::default();
-            read.push(Exchange::of(head));
+            read.push(Exchange::of(head, request));
         }
     }
     read
 }
 
 impl Exchange {
-    fn of(head: Head) -> Exchange {
-        let (parts, ()) = head.request.into_parts();
+    fn of(head: Head, request: Request<Body>) -> Exchange {
+        let (parts, _) = request.into_parts();
         Exchange {
             method: parts.method,
             target: parts.uri,

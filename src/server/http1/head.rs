@@ -10,6 +10,8 @@ use http::{HeaderValue, Method, Request, Uri, Version};
 use httparse::{Header, ParserConfig, Status};
 
 use super::answer::Manner;
+use super::spare;
+use crate::body::Body;
 use crate::headers::{has_token, is_chunked};
 use crate::http1::{Framing, content_length};
 use crate::server::Refused;
@@ -31,10 +33,9 @@ pub(super) struct Bounds {
     pub(super) fields: usize,
 }
 
-/// A request's head.
-#[derive(Debug)]
+/// What a request's head says of the connection.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Head {
-    pub(super) request: Request<()>,
     /// How the request's body ends.
     pub(super) framing: Framing,
     /// How it is to be answered.
@@ -48,21 +49,22 @@ pub(super) struct Head {
 }
 
 impl Head {
-    fn of(request: Request<()>) -> Head {
+    fn of(request: &Request<Body>) -> Head {
         let manner = Manner {
             head_only: request.method() == Method::HEAD,
             old: request.version() == Version::HTTP_10,
             trailers: false,
             persistent: request.version() == Version::HTTP_11,
         };
-        Head { request, framing: Framing::None, manner, expects: false, upgrades: false, refused: None }
+        Head { framing: Framing::None, manner, expects: false, upgrades: false, refused: None }
     }
 
-    /// What stands for a head that cannot be read.
-    pub(super) fn unreadable(refused: Refused) -> Head {
-        let mut request = Request::new(());
+    /// What stands for a head that cannot be read; so does `request` then.
+    pub(super) fn unreadable(refused: Refused, request: &mut Request<Body>) -> Head {
+        clear(request);
         // Nothing a client could have asked for, for logs and metrics.
         *request.method_mut() = Method::from_bytes(b"-").unwrap_or_default();
+        *request.version_mut() = Version::HTTP_11;
         let mut head = Head::of(request);
         head.refuse(refused);
         head
@@ -76,23 +78,30 @@ impl Head {
     }
 }
 
-/// Takes a head out of `unread`; none while it is not complete. Its fields take the memory of `spare`, which
-/// is left as it is until then.
+/// Takes what was of a request out of it, with the memory that holds it.
+pub(super) fn clear(request: &mut Request<Body>) {
+    spare::keep_fields(take(request.headers_mut()));
+    *request.uri_mut() = Uri::default();
+    *request.body_mut() = Body::Empty;
+    request.extensions_mut().clear();
+}
+
+/// Takes a head out of `unread` and writes it to `request`, which is clear; none while it is not complete.
 ///
 /// # Errors
 /// A head that cannot be read. One that can, and must not be followed, says so in [`Head::refused`].
 pub(super) fn read(
     unread: &mut Bytes,
-    spare: &mut HeaderMap,
+    request: &mut Request<Body>,
     bounds: Bounds,
 ) -> Result<Option<Head>, Refused> {
     let mut parsed = {
         let mut room = [const { MaybeUninit::uninit() }; FIELDS];
-        parse(unread, &mut room, spare)
+        parse(unread, &mut room, request)
     };
     if matches!(parsed, Err(Unreadable::Fields)) && bounds.fields > FIELDS {
         let mut room = Vec::with_capacity(bounds.fields);
-        parsed = parse(unread, room.spare_capacity_mut(), spare);
+        parsed = parse(unread, room.spare_capacity_mut(), request);
     }
     match parsed {
         Ok(Some((length, head))) if length <= bounds.bytes => {
@@ -132,7 +141,7 @@ impl From<httparse::Error> for Unreadable {
 fn parse<'a>(
     bytes: &'a Bytes,
     room: &mut [MaybeUninit<Header<'a>>],
-    spare: &mut HeaderMap,
+    request: &mut Request<Body>,
 ) -> Result<Option<(usize, Head)>, Unreadable> {
     let mut parsed = httparse::Request::new(&mut []);
     let parser = ParserConfig::default();
@@ -148,14 +157,13 @@ fn parse<'a>(
     let Ok(method) = Method::from_bytes(method.as_bytes()) else { return Err(bad_line) };
     let target = Uri::from_maybe_shared(bytes.slice_ref(target.as_bytes()))
         .map_err(|_| Unreadable::Refused(Refused::Malformed("the request's target is not valid")))?;
-    let mut request = Request::new(());
     (*request.method_mut(), *request.uri_mut()) = (method, target);
     *request.version_mut() = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-    *request.headers_mut() = take(spare);
-    request.headers_mut().clear();
     let mut head = Head::of(request);
-    let noted = head.take_fields(bytes, parsed.headers).map_err(Unreadable::Refused)?;
-    head.settle(noted);
+    let headers = request.headers_mut();
+    *headers = spare::fields();
+    let noted = head.take_fields(bytes, parsed.headers, headers).map_err(Unreadable::Refused)?;
+    head.settle(noted, headers);
     Ok(Some((length, head)))
 }
 
@@ -169,15 +177,20 @@ struct Noted {
 
 impl Head {
     /// Takes the fields over.
-    fn take_fields(&mut self, bytes: &Bytes, fields: &[Header<'_>]) -> Result<Noted, Refused> {
+    fn take_fields(
+        &mut self,
+        bytes: &Bytes,
+        fields: &[Header<'_>],
+        headers: &mut HeaderMap,
+    ) -> Result<Noted, Refused> {
         let mut noted = Noted::default();
-        self.request.headers_mut().reserve(fields.len() + MORE_FIELDS);
+        headers.reserve(fields.len() + MORE_FIELDS);
         for field in fields {
             let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BAD_FIELD)?;
             let value =
                 HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)).map_err(|_| BAD_FIELD)?;
             match name {
-                CONTENT_LENGTH => match self.length(&value) {
+                CONTENT_LENGTH => match self.length(&value, headers) {
                     Ok(true) => (),
                     // The same once more means nothing.
                     Ok(false) => continue,
@@ -190,15 +203,15 @@ impl Head {
                 TE => noted.te = true,
                 _ => (),
             }
-            self.request.headers_mut().append(name, value);
+            headers.append(name, value);
         }
         Ok(noted)
     }
 
     /// Notes a line of `Content-Length`; false where another has said the same.
-    fn length(&mut self, value: &HeaderValue) -> Result<bool, Refused> {
+    fn length(&mut self, value: &HeaderValue, headers: &HeaderMap) -> Result<bool, Refused> {
         let length = content_length(value).ok_or(BAD_LENGTH)?;
-        match (self.request.headers().get(CONTENT_LENGTH), self.framing) {
+        match (headers.get(CONTENT_LENGTH), self.framing) {
             (None, _) => {
                 self.framing = if length == 0 { Framing::None } else { Framing::Length(length) };
                 Ok(true)
@@ -210,8 +223,7 @@ impl Head {
     }
 
     /// Draws the conclusions from all fields together.
-    fn settle(&mut self, noted: Noted) {
-        let headers = self.request.headers_mut();
+    fn settle(&mut self, noted: Noted, headers: &mut HeaderMap) {
         if noted.connection {
             let says = |token| has_token(headers, &CONNECTION, token);
             self.manner.persistent = !says("close") && (self.manner.persistent || says("keep-alive"));
@@ -227,11 +239,12 @@ impl Head {
                 self.refuse(BAD_CODING);
             }
         }
-        if self.refused.is_some() {
-            self.framing = Framing::None;
+        if let Some(why) = self.refused {
+            // Whatever was read after it.
+            self.refuse(why);
         }
         self.expects &= !self.manner.old && self.framing != Framing::None;
-        self.upgrades &= !self.manner.old && self.framing == Framing::None && self.refused.is_none();
+        self.upgrades &= !self.manner.old && self.framing == Framing::None;
     }
 }
 

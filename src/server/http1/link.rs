@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::Response;
+use http::{Request, Response};
 use http_body::Body as _;
 use tokio::io::AsyncWrite;
 
@@ -60,34 +60,40 @@ impl Link {
         self.intake.is_some() || self.broken || !self.unread.is_empty()
     }
 
-    /// The next head; none when the client has ended the connection.
+    /// The next head, written to `request`; none when the client has ended the connection.
     pub(super) fn poll_head(
         &mut self,
         bounds: Bounds,
+        request: &mut Request<Body>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Option<Head>>> {
         loop {
-            if let Some(head) = self.take_head(bounds) {
+            if let Some(head) = self.take_head(bounds, request) {
                 self.seen = 0;
                 return Poll::Ready(Ok(Some(head)));
             }
-            if ready!(poll_small(&mut self.socket, &mut self.unread, cx))? == 0 {
-                return Poll::Ready(Ok(None));
+            match poll_small(&mut self.socket, &mut self.unread, cx)? {
+                Poll::Ready(0) => return Poll::Ready(Ok(None)),
+                Poll::Ready(_) => (),
+                Poll::Pending => {
+                    if !self.unread.is_empty() {
+                        self.socket.begin_head();
+                    }
+                    return Poll::Pending;
+                }
             }
         }
     }
 
     /// A head, if one is there. It is only looked for where a line has come, since each look begins anew.
-    fn take_head(&mut self, bounds: Bounds) -> Option<Head> {
+    fn take_head(&mut self, bounds: Bounds, request: &mut Request<Body>) -> Option<Head> {
         let new = self.unread.get(self.seen..).unwrap_or_default();
         if memchr::memchr(b'\n', new).is_none() && self.unread.len() <= bounds.bytes {
             self.seen = self.unread.len();
             return None;
         }
-        let mut fields = spare::fields();
-        let read = head::read(&mut self.unread, &mut fields, bounds);
+        let read = head::read(&mut self.unread, request, bounds);
         self.seen = self.unread.len();
-        spare::keep_fields(fields);
         match read {
             Ok(head) => {
                 self.broken |= head.as_ref().is_some_and(|head| head.refused.is_some());
@@ -95,7 +101,7 @@ impl Link {
             }
             Err(refused) => {
                 self.broken = true;
-                Some(Head::unreadable(refused))
+                Some(Head::unreadable(refused, request))
             }
         }
     }

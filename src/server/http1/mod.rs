@@ -17,7 +17,7 @@ use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -70,18 +70,20 @@ pub(super) async fn serve<H: Handler>(socket: Socket, seat: Seat<H>, mut serving
 async fn requests<H: Handler>(link: &mut Link, seat: &Seat<H>, serving: &mut Serving) -> io::Result<End> {
     let options = &seat.terms.options;
     let bounds = Bounds { bytes: options.max_head(), fields: options.max_fields() };
+    let mut request = Request::new(Body::Empty);
     loop {
         let head = poll_fn(|cx| {
             if link.is_idle() && serving.must_end(cx) {
                 return Poll::Ready(Ok(None));
             }
-            link.poll_head(bounds, cx)
+            link.poll_head(bounds, &mut request, cx)
         });
         let Some(head) = head.await? else { return Ok(End::Closed) };
         let turn = seat.clock.request();
         let mut manner = head.manner;
-        let (mut response, offer) = answer(head, link, seat).await?;
+        let (mut response, offer) = answer(head, &mut request, link, seat).await?;
         let turn = turn.answered();
+        head::clear(&mut request);
         let switches = settle(&mut response, &offer);
         manner.persistent &= !switches && !serving.has_begun();
         let persistent = link.begin(&mut response, manner);
@@ -100,20 +102,20 @@ async fn requests<H: Handler>(link: &mut Link, seat: &Seat<H>, serving: &mut Ser
 /// Lets the handler answer a request; what gives the connection away is told where the request asks for it.
 async fn answer<H: Handler>(
     head: Head,
+    request: &mut Request<Body>,
     link: &mut Link,
     seat: &Seat<H>,
 ) -> io::Result<(Response<Body>, Option<Offer>)> {
-    let body = body(&head, link, seat);
-    let mut request = head.request.map(|()| body);
-    let offer = head.upgrades.then(|| Offer::put(&mut request));
+    *request.body_mut() = body(head, link, seat);
+    let offer = head.upgrades.then(|| Offer::put(request));
     let peer = Peer { refused: seat.peer.refused.or(head.refused), ..seat.peer };
-    let mut answer = pin!(seat.shared.handler.call(&mut request, &peer));
+    let mut answer = pin!(seat.shared.handler.call(request, &peer));
     let response = poll_fn(|cx| link.poll_answer(answer.as_mut(), cx)).await?;
     Ok((response, offer))
 }
 
 /// The request's body. What has come with the head needs nobody to wait for it.
-fn body<H>(head: &Head, link: &mut Link, seat: &Seat<H>) -> Body {
+fn body<H>(head: Head, link: &mut Link, seat: &Seat<H>) -> Body {
     match head.framing {
         Framing::None | Framing::Close => return Body::Empty,
         Framing::Length(length) if !head.expects => {

@@ -1,7 +1,7 @@
 //! Heads of requests, and what follows from them.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use proptest::prelude::*;
 
 use super::answer::{self, Manner};
@@ -12,11 +12,18 @@ use crate::server::Refused;
 
 const BOUNDS: Bounds = Bounds { bytes: 1000, fields: 300 };
 
-fn read(text: &str) -> Result<Option<Head>, Refused> {
-    head::read(&mut Bytes::copy_from_slice(text.as_bytes()), &mut HeaderMap::new(), BOUNDS)
+type Read = Result<Option<(Head, Request<Body>)>, Refused>;
+
+fn read_from(unread: &mut Bytes, bounds: Bounds) -> Read {
+    let mut request = Request::new(Body::Empty);
+    Ok(head::read(unread, &mut request, bounds)?.map(|head| (head, request)))
 }
 
-fn lines(lines: &str) -> Head {
+fn read(text: &str) -> Read {
+    read_from(&mut Bytes::copy_from_slice(text.as_bytes()), BOUNDS)
+}
+
+fn lines(lines: &str) -> (Head, Request<Body>) {
     read(&format!("POST / HTTP/1.1\r\nHost: h\r\n{lines}\r\n")).unwrap().unwrap()
 }
 
@@ -31,10 +38,10 @@ fn the_end_of_a_body_is_where_the_rfc_says() {
         ("Transfer-Encoding: Chunked \r\n", Framing::Chunked),
         ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Framing::Chunked),
     ] {
-        let head = lines(fields);
+        let (head, request) = lines(fields);
         assert_eq!((head.framing, head.refused), (framing, None), "{fields:?}");
         assert_eq!(head.manner.persistent, !(fields.contains("Len") && fields.contains("Tr")), "{fields:?}");
-        let lengths = head.request.headers().get_all("content-length").iter().count();
+        let lengths = request.headers().get_all("content-length").iter().count();
         assert_eq!(lengths, usize::from(fields.starts_with("Content") && framing != Framing::Chunked));
     }
 }
@@ -54,13 +61,15 @@ fn what_could_end_at_two_places_is_refused_with_its_head() {
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: x\r\n",
     ] {
-        let head = lines(&format!("{fields}Upgrade: x\r\nExpect: 100-continue\r\nOrigin: o\r\n"));
+        let (head, request) = lines(&format!(
+            "{fields}Connection: keep-alive\r\nUpgrade: x\r\nExpect: 100-continue\r\nOrigin: o\r\n"
+        ));
         assert!(matches!(head.refused, Some(Refused::Malformed(_))), "{fields:?}");
         assert_eq!((head.framing, head.manner.persistent), (Framing::None, false), "{fields:?}");
         assert!(!head.upgrades && !head.expects);
-        assert_eq!(head.request.headers()["origin"], "o");
+        assert_eq!(request.headers()["origin"], "o");
     }
-    let old = read("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap().unwrap();
+    let (old, _) = read("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap().unwrap();
     assert!(old.refused.is_some());
 }
 
@@ -98,9 +107,9 @@ fn a_head_has_bounds() {
     assert_eq!(read(&format!("{}\r\n", head(500, 500, 0))).unwrap_err(), Refused::HeadTooLarge);
     assert_eq!(read(&format!("GET /{}", "x".repeat(1000))).unwrap_err(), Refused::TargetTooLong);
     let wide = Bounds { bytes: 100_000, ..BOUNDS };
-    let read = |text: String| head::read(&mut Bytes::from(text), &mut HeaderMap::new(), wide);
-    let many = read(format!("{}\r\n", head(0, 0, 299))).unwrap().unwrap();
-    assert_eq!(many.request.headers().len(), 300, "all, for who says what is wrong");
+    let read = |text: String| read_from(&mut Bytes::from(text), wide);
+    let (_, many) = read(format!("{}\r\n", head(0, 0, 299))).unwrap().unwrap();
+    assert_eq!(many.headers().len(), 300, "all, for who says what is wrong");
     assert_eq!(read(format!("{}\r\n", head(0, 0, 300))).unwrap_err(), Refused::HeadTooLarge);
     assert_eq!(read(format!("{}\r\n", head(70_000, 0, 0))).unwrap_err(), Refused::TargetTooLong);
 }
@@ -115,22 +124,23 @@ fn a_head_tells_what_becomes_of_the_connection() {
         ("1.0", "Connection: Keep-Alive\r\n", true),
         ("1.0", "Connection: keep-alive, close\r\n", false),
     ] {
-        let head = read(&format!("GET / HTTP/{version}\r\n{fields}\r\n")).unwrap().unwrap();
+        let (head, _) = read(&format!("GET / HTTP/{version}\r\n{fields}\r\n")).unwrap().unwrap();
         assert_eq!(head.manner.persistent, persistent, "{version} {fields:?}");
     }
-    let head = lines("Expect: 100-Continue\r\nContent-Length: 1\r\nUpgrade: x\r\nTE: gzip, trailers\r\n");
+    let (head, _) =
+        lines("Expect: 100-Continue\r\nContent-Length: 1\r\nUpgrade: x\r\nTE: gzip, trailers\r\n");
     assert!(head.expects && head.manner.trailers && !head.upgrades, "not with a body");
-    let head = lines("Expect: 100-continue\r\nUpgrade: x\r\n");
+    let (head, _) = lines("Expect: 100-continue\r\nUpgrade: x\r\n");
     assert!(!head.expects && head.upgrades);
-    let old = read("GET / HTTP/1.0\r\nUpgrade: x\r\n\r\n").unwrap().unwrap();
-    assert!(!old.upgrades && old.request.version() == Version::HTTP_10);
+    let (old, request) = read("GET / HTTP/1.0\r\nUpgrade: x\r\n\r\n").unwrap().unwrap();
+    assert!(!old.upgrades && request.version() == Version::HTTP_10);
 }
 
 #[test]
 fn a_head_leaves_what_follows_it() {
     let mut unread = Bytes::from("\r\n\nHEAD /a?b HTTP/1.1\nHost: h\r\n\r\nGET");
-    let head = head::read(&mut unread, &mut HeaderMap::new(), BOUNDS).unwrap().unwrap();
-    assert_eq!((head.request.method(), head.request.uri().to_string().as_str()), (&Method::HEAD, "/a?b"));
+    let (head, request) = read_from(&mut unread, BOUNDS).unwrap().unwrap();
+    assert_eq!((request.method(), request.uri().to_string().as_str()), (&Method::HEAD, "/a?b"));
     assert_eq!(unread, "GET");
     assert!(head.manner.head_only);
 }
@@ -198,15 +208,15 @@ proptest! {
     fn pieces_do_not_matter(fields in prop::collection::vec("[a-z]{1,8}: [ -~]{0,20}", 0..20), cut in any::<prop::sample::Index>()) {
         let text = format!("GET /a HTTP/1.1\r\n{}\r\nrest", fields.iter().map(|field| format!("{field}\r\n")).collect::<String>());
         let mut whole = Bytes::copy_from_slice(text.as_bytes());
-        let expected = head::read(&mut whole, &mut HeaderMap::new(), BOUNDS);
+        let expected = read_from(&mut whole, BOUNDS);
         let cut = cut.index(text.len() - 4);
         let mut unread = Bytes::copy_from_slice(&text.as_bytes()[..cut]);
-        let mut spare = HeaderMap::new();
-        prop_assert!(head::read(&mut unread, &mut spare, BOUNDS).is_ok_and(|head| head.is_none()));
+        let mut request = Request::new(Body::Empty);
+        prop_assert!(head::read(&mut unread, &mut request, BOUNDS).is_ok_and(|head| head.is_none()));
         let mut unread = Bytes::copy_from_slice(text.as_bytes());
-        let read = head::read(&mut unread, &mut spare, BOUNDS);
+        let read = head::read(&mut unread, &mut request, BOUNDS).map(|head| head.map(|head| (head, request)));
         prop_assert_eq!(&whole, &unread);
-        let headers = |head: Result<Option<Head>, Refused>| head.map(|head| head.map(|head| head.request.headers().clone()));
+        let headers = |read: Read| read.map(|read| read.map(|(_, request)| request.headers().clone()));
         prop_assert_eq!(headers(expected), headers(read));
     }
 
