@@ -13,56 +13,38 @@ use tokio::sync::oneshot;
 
 use super::http2::Place;
 use super::load::InFlight;
-use crate::body::{Body, BodyError, Interrupted, Standstill};
+use crate::body::{Body, BodyError, Interrupted, Layer, Layered, Standstill};
 use crate::telemetry::metrics;
 
-/// A request's body on its way over HTTP/2. hyper drops it once it is sent, which tells the receiver of
-/// `sent`, and keeps to itself why it failed.
-pub(super) struct Outgoing {
-    body: Body,
-    sent: Option<oneshot::Sender<BodyError>>,
+/// A request's body on its way over HTTP/2.
+pub(super) type Outgoing = Layered<Body, Telling>;
+
+/// hyper drops a body once it is sent, which the receiver notices, and keeps to itself why it failed.
+pub(super) struct Telling(Option<oneshot::Sender<BodyError>>);
+
+/// Wraps a request's body; the receiver, if there is one, ends when the body was sent, or says why it was not.
+pub(super) fn outgoing(body: Body) -> (Outgoing, Option<oneshot::Receiver<BodyError>>) {
+    if body.is_end_stream() {
+        return (Layered::new(body, Telling(None)), None);
+    }
+    let (sender, receiver) = oneshot::channel();
+    (Layered::new(body, Telling(Some(sender))), Some(receiver))
 }
 
-impl Outgoing {
-    /// Wraps a body; the receiver, if there is one, ends when the body was sent, or says why it was not.
-    pub(super) fn new(body: Body) -> (Outgoing, Option<oneshot::Receiver<BodyError>>) {
-        if body.is_end_stream() {
-            return (Outgoing { body, sent: None }, None);
-        }
-        let (sender, receiver) = oneshot::channel();
-        (Outgoing { body, sent: Some(sender) }, Some(receiver))
-    }
-
-    /// The body, if hyper gives it back because nothing was sent.
-    pub(super) fn into_inner(self) -> Body {
-        self.body
-    }
-}
-
-impl HttpBody for Outgoing {
-    type Data = Bytes;
-    type Error = BodyError;
-
+impl Layer<Body> for Telling {
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        &mut self,
+        body: Pin<&mut Body>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let polled = body.poll_frame(cx);
         if let Poll::Ready(Some(Err(error))) = &polled
-            && let Some(sent) = self.sent.take()
+            && let Some(sent) = self.0.take()
         {
             let why = Interrupted::find(&**error).map_or_else(|| error.to_string().into(), BodyError::from);
             let _ = sent.send(why);
         }
         polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 
@@ -158,47 +140,37 @@ impl HttpBody for Reel {
     }
 }
 
-/// A response's body that comes over HTTP/2. Dropped before its end it resets the stream, which tells
-/// the upstream that nobody listens any more.
-pub(super) struct Streamed {
-    body: Incoming,
+/// A response's body that comes over HTTP/2, for which nothing may come for at most `idle`. Dropped before
+/// its end it resets the stream, which tells the upstream that nobody listens any more.
+pub(super) fn streamed(body: Incoming, place: Place, in_flight: Option<InFlight>, idle: Duration) -> Body {
+    Body::boxed(Layered::new(
+        body,
+        Held { lease: Some((place, in_flight)), standstill: Standstill::new(idle) },
+    ))
+}
+
+/// What a response's body holds until it has ended.
+struct Held {
     lease: Option<(Place, Option<InFlight>)>,
     standstill: Standstill,
 }
 
-impl Streamed {
-    /// Nothing may come for at most `idle`.
-    pub(super) fn new(body: Incoming, place: Place, in_flight: Option<InFlight>, idle: Duration) -> Streamed {
-        Streamed { body, lease: Some((place, in_flight)), standstill: Standstill::new(idle) }
-    }
-}
-
-impl HttpBody for Streamed {
-    type Data = Bytes;
-    type Error = BodyError;
-
+impl Layer<Incoming> for Held {
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        &mut self,
+        mut body: Pin<&mut Incoming>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+        let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
             ready!(self.standstill.poll(cx));
             metrics::refused("upstreams.stream_idle_timeout");
             return Poll::Ready(Some(Err("the response's body stood still for too long".into())));
         };
         self.standstill.moved();
-        if frame.is_none() || self.body.is_end_stream() {
+        if frame.is_none() || body.is_end_stream() {
             self.lease = None;
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

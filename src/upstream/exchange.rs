@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::Error;
-use super::body::{Outgoing, Streamed};
+use super::body::{Outgoing, outgoing, streamed};
 use super::endpoint::{Endpoint, Lease};
 use super::http1::{Connection, Failure};
 use super::http2::Place;
@@ -188,7 +188,7 @@ impl Once<'_> {
         // Also for a method that is not idempotent: a stream may be refused before it is looked at.
         let spare = Spare::keep(request.body_mut());
         let body = std::mem::replace(request.body_mut(), Body::Empty);
-        let (body, sent) = Outgoing::new(body);
+        let (body, sent) = outgoing(body);
         let answer = self.wait(place.send(copy.map(|()| body)), sent, limit).await?;
         let mut response = match answer {
             Ok(response) => response,
@@ -217,7 +217,7 @@ impl Once<'_> {
         }
         Ok(response.map(|body| match body.is_end_stream() {
             true => Body::Empty,
-            false => Body::boxed(Streamed::new(body, place, in_flight, self.endpoint.stream_idle_timeout())),
+            false => streamed(body, place, in_flight, self.endpoint.stream_idle_timeout()),
         }))
     }
 

@@ -10,7 +10,7 @@ use http::{Request, Uri};
 use tokio::time::{sleep, timeout};
 
 use super::Upstream;
-use super::body::Outgoing;
+use super::body::outgoing;
 use super::endpoint::{Endpoint, Lease};
 use super::gate::Gate;
 use super::request::{for_http1, for_http2};
@@ -92,7 +92,7 @@ async fn ask(endpoint: &Endpoint, target: &PathAndQuery, limit: Duration) -> boo
         }
         Lease::Http2(place) => {
             let request = for_http2(&request, &endpoint.scheme(), endpoint.authority());
-            let request = request.map(|()| Outgoing::new(Body::Empty).0);
+            let request = request.map(|()| outgoing(Body::Empty).0);
             place.send(request).await.ok().map(|response| response.status())
         }
     };
