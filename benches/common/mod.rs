@@ -2,6 +2,7 @@
 
 pub(crate) mod arguments;
 pub(crate) mod server;
+pub(crate) mod speed;
 mod table;
 pub(crate) mod usage;
 

@@ -4,6 +4,11 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::speed;
+
+/// The core that servers are pinned to.
+const SERVERS_CORE: usize = 0;
+
 /// Nanoseconds that all threads of a process and of its children have run (proc(5), `schedstat`).
 /// Ticks of 10 ms would be too coarse.
 pub(crate) fn cpu_ns(pid: u32) -> io::Result<u64> {
@@ -75,6 +80,7 @@ pub(crate) struct Watch {
     generator: u64,
     interrupts: u64,
     busy: Duration,
+    speed: Duration,
 }
 
 /// What happened in it.
@@ -88,22 +94,31 @@ pub(crate) struct Used {
     pub(crate) wall: f64,
     /// Cores that somebody else kept busy.
     pub(crate) foreign: f64,
+    /// What [`speed::probe`] took on the server's core before and after.
+    pub(crate) speed: [Duration; 2],
 }
 
 impl Used {
     /// How busy all were, for a figure's note.
     pub(crate) fn note(&self) -> String {
         let [server, generator] = [self.server, self.generator].map(|ns| ns / self.wall * 100.0);
-        format!("server {server:.0} %, generator {generator:.0} %, others {:.0} %", self.foreign * 100.0)
+        let [before, after] = self.speed.map(|probe| probe.as_secs_f64() * 1000.0);
+        let others = self.foreign * 100.0;
+        format!(
+            "server {server:.0} %, generator {generator:.0} %, others {others:.0} %, \
+             probe {before:.2} and {after:.2} ms"
+        )
     }
 }
 
 impl Watch {
     /// From now on.
     pub(crate) fn begin(pids: &[u32]) -> io::Result<Watch> {
+        let speed = speed::probe(SERVERS_CORE)?;
         let generator = cpu_ns(std::process::id())? + ended_ns()?;
         let (interrupts, server) = (interrupts_ns()?, all_cpu_ns(pids)?);
-        Ok(Watch { pids: pids.to_vec(), begun: Instant::now(), server, generator, interrupts, busy: busy()? })
+        let (pids, busy) = (pids.to_vec(), busy()?);
+        Ok(Watch { pids, begun: Instant::now(), server, generator, interrupts, busy, speed })
     }
 
     /// Until now.
@@ -114,7 +129,8 @@ impl Watch {
         let wall = self.begun.elapsed().as_nanos() as f64;
         let interrupts = (interrupts_ns()? - self.interrupts) as f64;
         let foreign = (busy()? - self.busy).as_nanos() as f64 - both - interrupts;
-        Ok(Used { server, generator: both - server, wall, foreign: (foreign / wall).max(0.0) })
+        let (generator, foreign) = (both - server, (foreign / wall).max(0.0));
+        Ok(Used { server, generator, wall, foreign, speed: [self.speed, speed::probe(SERVERS_CORE)?] })
     }
 }
 
