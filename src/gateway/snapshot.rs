@@ -1,5 +1,6 @@
 //! One compiled config, swapped whole. What must survive a reload (sessions, rooms, pools) is not here.
 
+use std::borrow::Cow;
 use std::num::NonZero;
 use std::sync::Arc;
 
@@ -130,7 +131,10 @@ impl Resolve for Routes {
         let (route, upstream) = self.find(host, path)?;
         Some(Destination {
             upstream: Arc::clone(upstream),
-            path: route.rewrite(path).into_owned(),
+            path: match route.rewrite(path) {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(path) => Some(path),
+            },
             response_timeout: route.response_timeout,
         })
     }

@@ -1,10 +1,12 @@
 //! Sends the requests that events cause, and reads the whole answer.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use futures_util::FutureExt as _;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -37,8 +39,8 @@ pub trait Resolve: Send + Sync {
 pub struct Destination {
     /// The upstream.
     pub upstream: Arc<Upstream>,
-    /// The raw path after the route's prefixes were taken off and put on.
-    pub path: String,
+    /// The raw path after the route's prefixes were taken off and put on, where it has any.
+    pub path: Option<String>,
     /// The route's own `response_timeout`.
     pub response_timeout: Option<Duration>,
 }
@@ -71,16 +73,17 @@ impl Client {
         }
         let no_route = || Failure::new(StatusCode::BAD_GATEWAY, "no_upstream", "no upstream serves the path");
         let found = self.resolver.resolve(host, prepared.target.path()).ok_or_else(no_route)?;
-        let target = match prepared.target.query() {
-            Some(query) => format!("{}?{query}", found.path),
-            None => found.path,
+        let target = match (found.path, prepared.target.query()) {
+            (None, _) => Ok(prepared.target.clone()),
+            (Some(path), None) => PathAndQuery::try_from(path),
+            (Some(path), Some(query)) => PathAndQuery::try_from(format!("{path}?{query}")),
         };
-        let target = PathAndQuery::try_from(target).map_err(|_| no_route())?;
+        let target = target.map_err(|_| no_route())?;
         Ok(Way { upstream: found.upstream, target, response_timeout: found.response_timeout })
     }
 
-    /// Sends a request with these headers beside the rule's own, which win, and waits for the whole
-    /// response.
+    /// Sends a request with these headers, of which it says `Content-Type` only where there is a body, beside
+    /// the rule's own, which win. Waits for the whole response.
     pub(crate) async fn send(
         &self,
         prepared: Prepared,
@@ -88,8 +91,8 @@ impl Client {
         mut headers: HeaderMap,
     ) -> Result<Exchange, Failure> {
         let body = prepared.body.map(|json| json.bytes().clone());
-        if body.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if body.is_none() {
+            headers.remove(CONTENT_TYPE);
         }
         for (name, value) in prepared.headers {
             if let Some(name) = name {
@@ -102,12 +105,13 @@ impl Client {
         *request.uri_mut() = way.target.into();
         *request.headers_mut() = headers;
         let head_timeout = prepared.timeout.or(way.response_timeout);
-        let answer = async {
+        // Pinned, since a future that is handed on takes its room twice.
+        let answer = pin!(async {
             let response = way.upstream.send_repeatable(&mut request, head_timeout).await?;
             let (parts, body) = response.into_parts();
             let body = timed(BODY_TIMEOUT, collect(body)).await?;
             Ok(Response::from_parts(parts, body))
-        };
+        });
         let answer: Response<Bytes> = match prepared.timeout {
             Some(timeout) => timed(timeout, answer).await?,
             None => answer.await?,
@@ -139,15 +143,23 @@ impl Exchange {
     }
 }
 
-async fn timed<T>(timeout: Duration, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+fn timed<T>(
+    timeout: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> impl Future<Output = Result<T, Failure>> {
     let late = || {
         let message = "the upstream did not answer in time";
         Failure::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
     };
-    tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| Err(late()))
+    tokio::time::timeout(timeout, work).map(move |done| done.unwrap_or_else(|_| Err(late())))
 }
 
 async fn collect(body: Body) -> Result<Bytes, Failure> {
+    match body {
+        Body::Empty => return Ok(Bytes::new()),
+        Body::Full(whole) if whole.len() <= MAX_BODY => return Ok(whole),
+        _ => (),
+    }
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),

@@ -12,7 +12,7 @@ use crate::socketio::{Command, Hub, Socket};
 use crate::telemetry::metrics;
 
 use super::actions::{Actions, Doer, Here, Result, invalid};
-use super::request::X_SOCKET_ID;
+use super::carried::X_SOCKET_ID;
 use super::template::elements;
 
 /// What responses to forwarded requests say, done to the socket that the request names.

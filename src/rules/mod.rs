@@ -2,6 +2,7 @@
 //! knows both sides; it implements socketio's [`Events`].
 
 pub mod actions;
+mod carried;
 mod client;
 mod context;
 mod decode;

@@ -1,6 +1,6 @@
 //! The rules of each namespace, and which names of namespaces there are.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -16,7 +16,7 @@ use super::rule::{Kind, Rule};
 /// All namespaces. `/` always exists.
 #[derive(Debug)]
 pub(crate) struct Namespaces {
-    exact: HashMap<String, Namespace>,
+    exact: BTreeMap<String, Namespace>,
     /// In the order written.
     patterns: Vec<(Regex, Namespace)>,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Namespace {
     /// Its name as written, which its metrics go by.
     pub(crate) label: Arc<str>,
     pub(crate) connect: Option<Rule>,
-    events: HashMap<String, Rule>,
+    events: BTreeMap<String, Rule>,
     /// The rule for what no other matches.
     any: Option<Rule>,
     pub(crate) disconnect: Option<Rule>,
@@ -37,7 +37,7 @@ impl Namespaces {
     pub(crate) fn build(file: &file::SocketIo, upstreams: &Upstreams, problems: &mut Problems) -> Namespaces {
         let rules = Written { connect: &file.connect, events: &file.events, disconnect: &file.disconnect };
         let root = Namespace::build("socketio", "/", &rules, &[], upstreams, problems);
-        let mut exact = HashMap::from([("/".to_owned(), root)]);
+        let mut exact = BTreeMap::from([("/".to_owned(), root)]);
         let mut patterns = Vec::new();
         for (name, raw) in &file.namespaces {
             let key = format!("socketio.namespaces.{name}");
@@ -102,7 +102,7 @@ impl Namespace {
         };
         let connect =
             rules.connect.as_ref().map(|raw| one(format!("{key}.connect"), (Kind::Connect, "connect"), raw));
-        let mut events: HashMap<String, Rule> = rules
+        let mut events: BTreeMap<String, Rule> = rules
             .events
             .iter()
             .map(|(event, raw)| {

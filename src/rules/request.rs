@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 
 use crate::config::file;
-use crate::engineio::Handshake;
-use crate::headers::new_id;
 use crate::json::Json;
 use crate::upstream::{Upstream, Upstreams};
 
@@ -37,13 +35,6 @@ const FORBIDDEN: &[&str] = &[
     "x-request-id",
     "frontroom-signature",
 ];
-
-pub(crate) const X_SOCKET_ID: HeaderName = HeaderName::from_static("x-socket-id");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Room for what requests carry; a map that grows is filled anew.
-const MOST_HEADERS: usize = 24;
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The REST request of a rule, with templates.
 #[derive(Debug)]
@@ -163,41 +154,4 @@ fn is_forbidden(name: &HeaderName) -> bool {
     // Some servers read `x_forwarded_for` as `x-forwarded-for`.
     let name = name.as_str().replace('_', "-");
     FORBIDDEN.contains(&name.as_str()) || name.starts_with("x-forwarded-")
-}
-
-/// What every request that a socket causes carries of it. `id` is the same on a retry.
-pub(crate) fn carried(
-    handshake: &Handshake,
-    socket: &str,
-    token: Option<&str>,
-    cookies: bool,
-    id: HeaderValue,
-) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(MOST_HEADERS);
-    for (name, value) in [(header::HOST, &*handshake.forwarded.host), (X_SOCKET_ID, socket)] {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(name, value);
-        }
-    }
-    headers.insert(X_REQUEST_ID, new_id());
-    headers.insert(IDEMPOTENCY_KEY, id);
-    headers.insert(header::ACCEPT, JSON);
-    if let Some(agent) = handshake.headers.get(header::USER_AGENT) {
-        headers.insert(header::USER_AGENT, agent.clone());
-    }
-    if let Some(mut bearer) = token.and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok()) {
-        bearer.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, bearer);
-    }
-    if cookies {
-        // HTTP/2 carries a cookie in crumbs, and the upstream may not (RFC 9113 8.2.3).
-        let crumbs: Vec<&[u8]> =
-            handshake.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-        if !crumbs.is_empty()
-            && let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
-        {
-            headers.insert(header::COOKIE, cookie);
-        }
-    }
-    headers
 }

@@ -18,6 +18,7 @@ use crate::telemetry::trace::Span;
 
 use super::Rules;
 use super::actions::{Actions, Doer, Here};
+use super::carried::carried;
 use super::context::{Context, Facts};
 use super::effects::Ack;
 use super::failure::Failure;
@@ -25,7 +26,7 @@ use super::grants;
 use super::header;
 use super::hook::{self, Told};
 use super::reply::Reply;
-use super::request::{Prepared, carried};
+use super::request::Prepared;
 use super::rule::{Call, Rule};
 use super::template::Scope;
 
@@ -175,9 +176,8 @@ impl Turn {
     /// What every request of this socket carries.
     fn headers(&self, id: HeaderValue) -> HeaderMap {
         let (socket, credentials) = (self.socket(), &self.rules.credentials);
-        let (handshake, grant) = (socket.handshake(), grants::held(credentials, socket));
-        let mut headers = carried(handshake, socket.id(), grant.token(), credentials.cookies(), id);
-        handshake.forwarded.apply(&mut headers);
+        let grant = grants::held(credentials, socket);
+        let mut headers = carried(socket, grant.token(), credentials.cookies(), id);
         for (name, value) in grant.headers() {
             headers.insert(name, value.clone());
         }

@@ -30,8 +30,11 @@ const MAX_DEPTH: usize = 100;
 
 /// Whether a text can hold a `$binary` key, escaped letters included. Nearly none does, and such
 /// a text is passed on as it is.
-fn is_suspicious(text: &str) -> bool {
-    memmem::find(text.as_bytes(), b"$binary").is_some() || memmem::find(text.as_bytes(), b"\\u00").is_some()
+fn is_suspicious(json: &Json) -> bool {
+    let text = json.bytes();
+    let Some(first) = memchr2(b'$', b'\\', text) else { return false };
+    let rest = text.get(first..).unwrap_or_default();
+    memmem::find(rest, b"$binary").is_some() || memmem::find(rest, b"\\u00").is_some()
 }
 
 /// What becomes of an object: its length in the text, and what stands for it.
@@ -112,7 +115,7 @@ fn escaped(text: &str, depth: usize) -> Result<Change, Invalid> {
 
 /// The arguments of a packet without attachments, in the vocabulary of rules.
 pub(crate) fn escape(mut args: Vec<Json>) -> Result<Vec<Json>, Invalid> {
-    for arg in args.iter_mut().filter(|arg| is_suspicious(arg.as_str())) {
+    for arg in args.iter_mut().filter(|arg| is_suspicious(arg)) {
         *arg = Json::from_written(rewrite(arg.as_str(), 0, &mut escaped)?);
     }
     Ok(args)
@@ -161,7 +164,7 @@ pub(crate) fn attach(mut args: Vec<Json>, attachments: &[Bytes]) -> Result<Vec<J
 /// base64 stays the object it is.
 pub(crate) fn detach(args: &[Json]) -> (Cow<'_, [Json]>, Vec<Vec<u8>>) {
     let mut attachments = Vec::new();
-    if !args.iter().any(|arg| is_suspicious(arg.as_str())) {
+    if !args.iter().any(is_suspicious) {
         return (Cow::Borrowed(args), attachments);
     }
     let detached =

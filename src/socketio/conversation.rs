@@ -154,7 +154,7 @@ impl Talk {
             Protocol::V3 => legacy::translate(packet, session.handshake()),
         };
         match body {
-            Content::Connect { auth } => self.connect(session, namespace, auth),
+            Content::Connect { auth } => self.connect(session, namespace.into(), auth),
             Content::Disconnect => {
                 if let Some(socket) = self.take(&namespace) {
                     socket.end(Reason::ClientNamespaceDisconnect);

@@ -25,7 +25,7 @@ pub(super) fn translate(packet: Packet, handshake: &Handshake) -> Packet {
         Content::Connect { .. } => Content::Connect { auth: Some(auth(handshake, query)) },
         other => other,
     };
-    Packet { namespace: name.into(), body }
+    Packet { namespace: name.to_owned().into(), body }
 }
 
 /// Both queries as one object. The namespace's own word counts more; a repeated name has a list, as

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Waker};
 
+use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
 use super::socket::lock;
@@ -173,7 +174,8 @@ impl Socket {
         loop {
             if let Some(rest) = hub.events().event(hub, self.clone(), event) {
                 let socket = self.clone();
-                return run(hub, async move {
+                // It will have to wait: to poll it here would only be once more.
+                return spawn(hub, async move {
                     rest.await;
                     drop(hold);
                     socket.work().await;
@@ -293,20 +295,14 @@ impl Drop for Busy {
 /// Runs a socket's work in a task.
 pub(super) fn spawn(hub: &Arc<Hub>, work: impl Future<Output = ()> + Send + 'static) {
     let busy = Busy::begin(hub.clone());
-    tokio::spawn(async move {
-        let _busy = busy;
-        work.await;
-    });
+    tokio::spawn(work.map(move |()| drop(busy)));
 }
 
 /// Runs a socket's work at once as far as it goes, and the rest of it in a task. Most events are
 /// handled without waiting for anything and cost no task.
 fn run(hub: &Arc<Hub>, work: impl Future<Output = ()> + Send + 'static) {
     let busy = Busy::begin(hub.clone());
-    let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-        let _busy = busy;
-        work.await;
-    });
+    let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(work.map(move |()| drop(busy)));
     // The task polls again at once, so no wake-up is lost.
     if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
         tokio::spawn(work);

@@ -1,6 +1,6 @@
 //! Packets of Socket.IO protocol v5: `<type>[<n>-][/nsp,][id][json]`, read strictly, written once.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ use crate::telemetry::metrics;
 /// A packet from a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Packet {
-    pub(super) namespace: Arc<str>,
+    pub(super) namespace: Cow<'static, str>,
     pub(super) body: Content,
 }
 
@@ -142,7 +142,11 @@ impl<'a> Head<'a> {
             }
             _ => return Err(Invalid),
         };
-        Ok(Packet { namespace: self.namespace.into(), body })
+        let namespace = match self.namespace {
+            "/" => Cow::Borrowed("/"),
+            other => Cow::Owned(other.to_owned()),
+        };
+        Ok(Packet { namespace, body })
     }
 }
 
@@ -162,7 +166,7 @@ fn event(whole: &Bytes, data: &str) -> Result<(EventName, Vec<Json>), Invalid> {
     let (name, args) = parts.split_first().ok_or(Invalid)?;
     let name = match name.get().bytes().next() {
         Some(b'"') => {
-            let name: String = serde_json::from_str(name.get()).map_err(|_| Invalid)?;
+            let name = string(name.get())?;
             if is_reserved(&name) {
                 return Err(Invalid);
             }
@@ -172,6 +176,14 @@ fn event(whole: &Bytes, data: &str) -> Result<(EventName, Vec<Json>), Invalid> {
         _ => return Err(Invalid),
     };
     Ok((name, args.iter().map(|arg| Json::from_raw(whole, arg)).collect()))
+}
+
+/// The characters of a valid JSON string.
+fn string(quoted: &str) -> Result<Cow<'_, str>, Invalid> {
+    match quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(plain) if !plain.contains('\\') => Ok(Cow::Borrowed(plain)),
+        _ => serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| Invalid),
+    }
 }
 
 /// Whether an event may not have this name.
@@ -217,10 +229,11 @@ fn parcel(
     volatile: bool,
 ) -> Parcel {
     let (args, attachments) = binary::detach(args);
-    let count = format!("{}{}-", kinds.1, attachments.len());
-    let kind = if attachments.is_empty() { kinds.0 } else { count.as_str() };
+    let counted = (!attachments.is_empty()).then(|| format!("{}{}-", kinds.1, attachments.len()));
     let [namespace, comma] = prefix(nsp);
-    let mut parts = vec![kind, namespace, comma, id, "["];
+    // Five before the list, one behind it; in it name, arguments and offset, with a comma for each.
+    let mut parts = Vec::with_capacity(6 + 2 * (args.len() + 2));
+    parts.extend([counted.as_deref().unwrap_or(kinds.0), namespace, comma, id, "["]);
     let list = name.into_iter().chain(args.iter().map(Json::as_str)).chain(offset);
     for (index, part) in list.enumerate() {
         if index > 0 {

@@ -75,9 +75,9 @@ impl Router {
 
     /// The route of a request: `host` as the client wrote it (with or without a port), `path` raw.
     pub fn route(&self, host: &str, path: &str) -> Option<&RouteEntry> {
-        let (host, path) = (host_name(host), only_path(path));
+        let path = only_path(path);
         self.routes.iter().find(|route| {
-            route.host.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(host))
+            route.host.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(host_name(host)))
                 && under(path, &route.prefix).is_some()
         })
     }

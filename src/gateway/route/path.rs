@@ -12,7 +12,7 @@ pub(super) fn is_path(path: &str) -> bool {
 
 /// The path of a request's target.
 pub(super) fn only_path(target: &str) -> &str {
-    target.split_once('?').map_or(target, |(path, _)| path)
+    memchr::memchr(b'?', target.as_bytes()).and_then(|end| target.get(..end)).unwrap_or(target)
 }
 
 /// What follows `prefix` in `path`, if it ends there on a segment's boundary.

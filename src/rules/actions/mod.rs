@@ -78,13 +78,19 @@ impl Here {
 
     /// The socket joins rooms. `None` where there is nothing to do.
     pub fn join(&self, rooms: Vec<Arc<str>>) -> Option<Command> {
-        let target = self.alone().filter(|_| !rooms.is_empty())?;
+        if rooms.is_empty() {
+            return None;
+        }
+        let target = self.alone()?;
         Some(Command::Join { namespace: Arc::clone(&self.namespace), target, rooms })
     }
 
     /// The socket leaves rooms. `None` where there is nothing to do.
     pub fn leave(&self, rooms: Vec<Arc<str>>) -> Option<Command> {
-        let target = self.alone().filter(|_| !rooms.is_empty())?;
+        if rooms.is_empty() {
+            return None;
+        }
+        let target = self.alone()?;
         Some(Command::Leave { namespace: Arc::clone(&self.namespace), target, rooms })
     }
 

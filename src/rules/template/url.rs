@@ -16,6 +16,9 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// Longest path and query after rendering, as most servers have it.
 const MAX_LENGTH: usize = 8_000;
 
+/// Room for most of them.
+const USUAL_LENGTH: usize = 64;
+
 /// A request's path and query with templates.
 #[derive(Debug)]
 pub(crate) struct Url {
@@ -55,9 +58,12 @@ impl Url {
         let mut target = fill(&self.path, scope, |value, out| {
             out.extend(utf8_percent_encode(value, SEGMENT));
         })?;
-        let escaped = target.matches('/').count() != self.slashes
-            || target.split('/').any(|segment| matches!(segment, "." | ".."));
-        if escaped {
+        let (mut segments, mut dots) = (0, false);
+        for segment in target.as_bytes().split(|byte| *byte == b'/') {
+            segments += 1;
+            dots |= matches!(segment, b"." | b"..");
+        }
+        if dots || segments != self.slashes + 1 {
             return Err(Error::other("a value in the path would change the route"));
         }
         if let Some(query) = &self.query {
@@ -81,7 +87,7 @@ fn slashes(part: &Part) -> usize {
 }
 
 fn fill(parts: &[Part], scope: &Arc<dyn Scope>, encode: impl Fn(&str, &mut String)) -> Result<String, Error> {
-    let mut out = String::new();
+    let mut out = String::with_capacity(USUAL_LENGTH);
     for part in parts {
         match part {
             Part::Literal(literal) => out.push_str(literal),

@@ -4,7 +4,12 @@ use super::*;
 
 #[test]
 fn a_request_carries_the_sockets_identity() {
-    let headers = carried(&handshake(), "sock", Some("tok"), true, HeaderValue::from_static("key"));
+    let carried = |token, cookies| {
+        let mut headers = alike(&handshake(), "sock", cookies);
+        set_own(&mut headers, token, HeaderValue::from_static("key"));
+        headers
+    };
+    let headers = carried(Some("tok"), true);
     for (name, value) in [
         ("host", "app.example:4000"),
         ("authorization", "Bearer tok"),
@@ -12,6 +17,7 @@ fn a_request_carries_the_sockets_identity() {
         ("x-socket-id", "sock"),
         ("idempotency-key", "key"),
         ("accept", "application/json"),
+        ("content-type", "application/json"),
         ("user-agent", "ua"),
     ] {
         assert_eq!(headers[name], value, "{name}");
@@ -19,6 +25,6 @@ fn a_request_carries_the_sockets_identity() {
     assert!(headers["authorization"].is_sensitive());
     assert_eq!(headers["x-request-id"].len(), 36);
     assert!(!headers.contains_key("x-a"));
-    let without = carried(&handshake(), "sock", None, false, HeaderValue::from_static("key"));
+    let without = carried(None, false);
     assert!(!without.contains_key("authorization") && !without.contains_key("cookie"));
 }

@@ -22,13 +22,13 @@ use crate::socketio::{Command, EventName};
 use crate::upstream::Upstreams;
 
 use super::actions::{Actions, Doer, Here};
+use super::carried::{alike, set_own};
 use super::context::Facts;
 use super::effects::Ack;
 use super::failure::Failure;
 use super::hook::{self, Hooks, Told};
 use super::limit::Buckets;
 use super::reply::Reply;
-use super::request::carried;
 use super::rule::{Call, Kind, Rule};
 use super::template::tests::{json, scope};
 use super::*;

@@ -45,9 +45,9 @@ fn wire(parcel: &Parcel) -> String {
 fn packets_are_read_with_namespace_id_and_exact_arguments() {
     assert_eq!(read("0").unwrap(), Packet { namespace: "/".into(), body: Content::Connect { auth: None } });
     let packet = read(r#"0/admin,{"token":"123"}"#).unwrap();
-    assert_eq!(packet.namespace.as_ref(), "/admin");
+    assert_eq!(packet.namespace, "/admin");
     assert_eq!(packet.body, Content::Connect { auth: Some(Json::from_static(r#"{"token":"123"}"#)) });
-    assert_eq!(read("0/custom").unwrap().namespace.as_ref(), "/custom");
+    assert_eq!(read("0/custom").unwrap().namespace, "/custom");
     assert_eq!(read("1/custom,").unwrap().body, Content::Disconnect);
 
     let packet = read(r#"2/chat,12["say",{"b":1,"a":1.0},1e3,12345678901234567890]"#).unwrap();
