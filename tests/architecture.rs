@@ -18,7 +18,7 @@ const CLOSED: &[(&str, &[&str])] = &[
     ("fault", &["body", "json"]),
     ("telemetry", &["config"]),
     ("headers", &["config"]),
-    ("http1", &["body"]),
+    ("http1", &["body", "headers"]),
     ("cors", &["config"]),
 ];
 

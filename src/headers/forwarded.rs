@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::{FORWARDED, HOST, HeaderValue};
 use http::{HeaderMap, HeaderName};
 
-use super::{TrustedProxies, is_hop_by_hop};
+use super::{Decimal, TrustedProxies, is_hop_by_hop};
 
 static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -112,11 +112,7 @@ fn port_value(port: u16) -> HeaderValue {
     match port {
         80 => HeaderValue::from_static("80"),
         443 => HeaderValue::from_static("443"),
-        other => {
-            let mut text = Short::default();
-            text.push_number(other);
-            text.value()
-        }
+        other => Decimal::of(other.into()).value(),
     }
 }
 
@@ -136,11 +132,7 @@ impl Short {
     }
 
     fn push_number(&mut self, number: u16) {
-        for unit in [10_000, 1_000, 100, 10, 1] {
-            if number >= unit || unit == 1 {
-                self.push(b'0' + (number / unit % 10) as u8);
-            }
-        }
+        Decimal::of(number.into()).as_bytes().iter().for_each(|digit| self.push(*digit));
     }
 
     fn value(&self) -> HeaderValue {

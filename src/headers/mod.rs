@@ -1,6 +1,7 @@
 //! Header rules of a proxy: hop-by-hop fields (RFC 9110 7.6.1), forwarding fields, cookies.
 
 mod cookie;
+mod decimal;
 mod forwarded;
 mod hop;
 mod id;
@@ -12,6 +13,7 @@ mod trusted;
 mod tests;
 
 pub use cookie::{cookie, joined_cookies};
+pub use decimal::Decimal;
 pub use forwarded::{Forwarded, is_forwarding};
 pub use hop::{Intent, has_token, is_chunked, is_hop_by_hop, remove_hop_by_hop, tokens};
 pub use id::new_id;

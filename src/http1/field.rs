@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::headers::Decimal;
+
 /// Fields that are taken of what an upstream says, and of trailers.
 pub(crate) const MAX_FIELDS: usize = 100;
 
@@ -19,19 +21,11 @@ pub(crate) fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Resu
     Ok(())
 }
 
-/// Appends a number, as lengths are written.
-pub(crate) fn write_number(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; 20];
-    let mut count = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit += (number % 10) as u8;
-        number /= 10;
-        count += 1;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(digits.len() - count..).unwrap_or_default());
+/// Appends the line of `Content-Length`.
+pub(crate) fn write_length(length: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"content-length: ");
+    out.extend_from_slice(Decimal::of(length).as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends a field's line.

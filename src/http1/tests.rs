@@ -30,15 +30,6 @@ fn whole(body: &str) -> Decoded {
 }
 
 #[test]
-fn a_number_is_written_with_all_its_digits() {
-    for number in [0, 9, 10, 100, 12_345, u64::MAX] {
-        let mut out = Vec::new();
-        super::field::write_number(number, &mut out);
-        assert_eq!(out, number.to_string().as_bytes());
-    }
-}
-
-#[test]
 fn chunks_are_put_together() {
     let (data, trailers, rest) = whole("5\r\nhello\r\n06 \t;a=\"b\"\r\n world\r\n0\r\n\r\nHTTP").unwrap();
     assert_eq!((data.as_slice(), trailers, rest.as_slice()), (&b"hello world"[..], None, &b"HTTP"[..]));

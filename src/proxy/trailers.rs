@@ -33,8 +33,8 @@ static FORBIDDEN: [HeaderName; 13] = [
 /// Takes forbidden fields out of the body's trailers. HTTP/1.1 passes only trailers that are announced;
 /// HTTP/2 announces none.
 pub(super) fn filter(body: Body, version: Version, headers: &HeaderMap) -> Body {
-    let possible = version >= Version::HTTP_2 || headers.contains_key(TRAILER);
-    if !possible || body.is_end_stream() {
+    let possible = || version >= Version::HTTP_2 || headers.contains_key(TRAILER);
+    if matches!(body, Body::Empty | Body::Full(_)) || body.is_end_stream() || !possible() {
         return body;
     }
     Body::boxed(Layered::new(body, Filter))

@@ -91,11 +91,12 @@ pub(super) async fn send(
     match lease {
         Lease::Http1(connection) => {
             for_http1(request, endpoint.authority());
-            let once = Once { endpoint, twice, always: terms.repeatable, reused: connection.reused };
+            let once =
+                Once { endpoint, upgrades, twice, always: terms.repeatable, reused: connection.reused };
             once.http1(connection, request, terms.limit, in_flight).await
         }
         Lease::Http2(place) => {
-            let once = Once { endpoint, twice, always: terms.repeatable, reused: place.reused };
+            let once = Once { endpoint, upgrades, twice, always: terms.repeatable, reused: place.reused };
             Box::pin(once.http2(place, request, terms.limit, in_flight)).await
         }
     }
@@ -105,6 +106,8 @@ pub(super) async fn send(
 #[derive(Clone, Copy)]
 struct Once<'a> {
     endpoint: &'a Arc<Endpoint>,
+    /// Whether the request asks for an upgrade.
+    upgrades: bool,
     /// Whether the request may be sent twice.
     twice: bool,
     /// Whether it may even where the connection was a fresh one.
@@ -124,7 +127,7 @@ impl Once<'_> {
         connection.in_flight = in_flight;
         let keeps = self.always || (self.reused && (self.twice || request.body().is_end_stream()));
         let spare = if keeps { Spare::keep(request.body_mut()) } else { None };
-        match connection.exchange(request, limit).await {
+        match connection.exchange(request, self.upgrades, limit).await {
             Ok(answer) => {
                 let body = std::mem::replace(request.body_mut(), Body::Empty);
                 Ok(answer.into_response(connection, body, self.endpoint))

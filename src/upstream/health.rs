@@ -88,7 +88,7 @@ async fn ask(endpoint: &Endpoint, target: &PathAndQuery, limit: Duration) -> boo
         Lease::Http1(connection) => {
             for_http1(&mut request, endpoint.authority());
             request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            connection.exchange(&mut request, limit).await.ok().map(|answer| answer.status())
+            connection.exchange(&mut request, false, limit).await.ok().map(|answer| answer.status())
         }
         Lease::Http2(place) => {
             let request = for_http2(&request, &endpoint.scheme(), endpoint.authority());

@@ -30,7 +30,7 @@ mod target;
 mod tests;
 mod tls;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ pub(crate) use http1::fuzz;
 /// All upstreams by name.
 #[derive(Debug, Default)]
 pub struct Upstreams {
-    by_name: HashMap<String, Arc<Upstream>>,
+    by_name: BTreeMap<String, Arc<Upstream>>,
 }
 
 impl Upstreams {

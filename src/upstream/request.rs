@@ -1,13 +1,16 @@
 //! What a request needs for the protocol it goes upstream by, and its body for another try.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{Method, Request, Version};
 use http_body::Body as _;
 
 use super::body::Tape;
 use crate::body::Body;
+use crate::headers::Decimal;
 
 /// Largest body that is remembered for another try, in bytes.
 const MAX_SPARE: u64 = 64 * 1024;
@@ -27,14 +30,20 @@ pub(super) fn for_http1(request: &mut Request<Body>, authority: &Authority) {
     }
     match length {
         _ if !has_body => (),
-        Some(length) => {
-            headers.insert(CONTENT_LENGTH, length.into());
-        }
+        Some(length) if is_only(headers, &CONTENT_LENGTH, Decimal::of(length).as_bytes()) => (),
+        // It is written with the head.
+        Some(_) => drop(headers.remove(CONTENT_LENGTH)),
         None if headers.contains_key(CONTENT_LENGTH) => (),
         None => {
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
     }
+}
+
+/// Whether there is one line of that name, and it says this.
+fn is_only(headers: &HeaderMap, name: &HeaderName, value: &[u8]) -> bool {
+    let mut lines = headers.get_all(name).iter();
+    lines.next().is_some_and(|line| line.as_bytes() == value) && lines.next().is_none()
 }
 
 /// A copy of a request's head for HTTP/2: `Host` becomes `:authority` (RFC 9113 8.3.1), and what

@@ -44,11 +44,7 @@ pub(super) fn begin(response: &mut Response<Body>, manner: Manner, out: &mut Out
     fields(response.headers(), (status, persistent, chunks), front);
     match said {
         Said::Nothing => (),
-        Said::Length(length) => {
-            front.extend_from_slice(b"content-length: ");
-            field::write_number(length, front);
-            front.extend_from_slice(b"\r\n");
-        }
+        Said::Length(length) => field::write_length(length, front),
         Said::Chunks => front.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
     if status != StatusCode::SWITCHING_PROTOCOLS && !persistent {

@@ -7,7 +7,6 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::UPGRADE;
 use http::response::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::io::{AsyncRead, ReadBuf};
@@ -137,14 +136,15 @@ impl Connection {
         }
     }
 
-    /// Sends a request and waits for the response's head, at most `limit` after the request was sent.
+    /// Sends a request, which asks for an upgrade if `upgrading`, and waits for the response's head, at most
+    /// `limit` after the request was sent.
     pub(in crate::upstream) async fn exchange(
         &mut self,
         request: &mut Request<Body>,
+        upgrading: bool,
         limit: Duration,
     ) -> Result<Answer, Failure> {
         let mut outgoing = Outgoing::new(request, std::mem::take(&mut self.buffer));
-        let upgrading = request.headers().contains_key(UPGRADE);
         // The request's fields are encoded: their memory takes the response's.
         let spare = std::mem::take(request.headers_mut());
         let mut awaited = Awaited { interim: Interim::of(request), heard: false, spare };

@@ -8,7 +8,7 @@ use http::response::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::ext::ReasonPhrase;
 
-use crate::headers::has_token;
+use crate::headers::tokens;
 use crate::http1::field::{self, Invalid, MAX_FIELDS};
 
 /// Bytes of a response's head that are taken.
@@ -35,8 +35,9 @@ pub(super) enum Malformed {
     Field(#[from] Invalid),
 }
 
-/// Appends a request's head to `out`. The target is its path and query, byte for byte.
-pub(super) fn write<B>(request: &Request<B>, out: &mut Vec<u8>) {
+/// Appends a request's head to `out`, with its `length` where the fields do not say it. The target is its
+/// path and query, byte for byte.
+pub(super) fn write<B>(request: &Request<B>, length: Option<u64>, out: &mut Vec<u8>) {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     out.extend_from_slice(request.method().as_str().as_bytes());
     out.push(b' ');
@@ -44,6 +45,9 @@ pub(super) fn write<B>(request: &Request<B>, out: &mut Vec<u8>) {
     out.extend_from_slice(b" HTTP/1.1\r\n");
     for (name, value) in request.headers() {
         field::write(name, value, out);
+    }
+    if let Some(length) = length {
+        field::write_length(length, out);
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -81,9 +85,10 @@ pub(super) fn read(unread: &mut Bytes, spare: &mut HeaderMap) -> Result<Option<H
 }
 
 fn is_persistent(head: &Parts) -> bool {
-    if !head.headers.contains_key(CONNECTION) {
-        return head.version == Version::HTTP_11;
+    let (mut close, mut keep_alive) = (false, false);
+    for token in tokens(&head.headers, &CONNECTION) {
+        close |= token.eq_ignore_ascii_case(b"close");
+        keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
     }
-    let said = |token| has_token(&head.headers, &CONNECTION, token);
-    !said("close") && (head.version == Version::HTTP_11 || said("keep-alive"))
+    !close && (head.version == Version::HTTP_11 || keep_alive)
 }

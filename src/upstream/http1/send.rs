@@ -43,8 +43,6 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Encodes the head into `front`, which is given back by [`Outgoing::into_buffer`].
     pub(super) fn new(request: &Request<Body>, front: Vec<u8>) -> Outgoing {
-        let mut outbox = Outbox::new(front);
-        head::write(request, outbox.front());
         let (headers, body) = (request.headers(), request.body());
         let coding = if body.is_end_stream() {
             Coding::Length(0)
@@ -55,6 +53,14 @@ impl Outgoing {
             let said = || headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
             Coding::Length(body.size_hint().exact().or_else(said).unwrap_or(0))
         };
+        let unsaid = match coding {
+            Coding::Length(length) if !body.is_end_stream() && !headers.contains_key(CONTENT_LENGTH) => {
+                Some(length)
+            }
+            _ => None,
+        };
+        let mut outbox = Outbox::new(front);
+        head::write(request, unsaid, outbox.front());
         outbox.begin(coding, body.is_end_stream());
         Outgoing { outbox, taken: false, deaf: false, stall: Timer::default() }
     }
