@@ -167,7 +167,6 @@ fn serve(
             Err(error) => return fail(&format!("cannot listen to signals: {error}")),
         };
         tokio::spawn(beside);
-        tokio::spawn(metrics.clone().upkeep());
         let first = listeners.first().map(Listener::local_addr);
         for (listener, (_, handle)) in listeners.iter().zip(&handles) {
             println!("frontroom listening on {}://{}", handle.load().scheme(), listener.local_addr());

@@ -3,10 +3,10 @@
 //! Labels are few and closed: what a client can invent freely never becomes one.
 
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use super::histogram::{self, Histogram};
 use super::kept::Kept;
 
 /// Writes each metric's function, `[labels](arguments)`, and what `describe` says of it.
@@ -21,7 +21,7 @@ macro_rules! metrics {
             $visibility fn $function($($label: &str,)* $($argument: $type)?) {
                 const LABELS: &[&str] = &[$(stringify!($label)),*];
                 thread_local!(static KEPT: Kept<{ LABELS.len() }, metrics!(@handle $kind)> = const { Kept::new() });
-                let register = || metrics::$kind!($name $(, stringify!($label) => $label.to_owned())*);
+                let register = || metrics!(@register $kind $name $($label)*);
                 KEPT.with(|kept| kept.with([$($label),*], register, |handle| handle.$method($($value)?)));
             }
         )+
@@ -36,10 +36,16 @@ macro_rules! metrics {
     };
     (@handle counter) => { metrics::Counter };
     (@handle gauge) => { metrics::Gauge };
-    (@handle histogram) => { metrics::Histogram };
+    (@handle histogram) => { Histogram };
+    (@register histogram $name:literal $($label:ident)*) => {
+        Histogram::register($name, &[$((stringify!($label), $label)),*])
+    };
+    (@register $kind:ident $name:literal $($label:ident)*) => {
+        metrics::$kind!($name $(, stringify!($label) => $label.to_owned())*)
+    };
     (@describe counter $name:literal, $help:expr) => { metrics::describe_counter!($name, $help) };
     (@describe gauge $name:literal, $help:expr) => { metrics::describe_gauge!($name, $help) };
-    (@describe histogram $name:literal, $help:expr) => { metrics::describe_histogram!($name, $help) };
+    (@describe histogram $name:literal, $help:expr) => { histogram::describe($name, $help) };
     (@zero counter $name:literal) => { metrics::counter!($name).increment(0) };
     (@zero $kind:ident $name:literal $($label:ident)*) => {};
 }
@@ -196,12 +202,6 @@ fn method_label(method: &str) -> &'static str {
     KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
 }
 
-/// Bounds of the duration histogram's buckets in seconds: from an answer of our own to a timeout.
-const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0];
-
-/// How often the histogram's samples are folded into buckets: each takes memory until then.
-const UPKEEP: Duration = Duration::from_secs(1);
-
 /// All metrics of the process.
 #[derive(Debug, Clone)]
 pub struct Metrics(PrometheusHandle);
@@ -211,9 +211,7 @@ impl Metrics {
     pub fn install() -> Metrics {
         static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
         let handle = INSTALLED.get_or_init(|| {
-            // Fails for an empty list of buckets alone.
-            let recorder =
-                PrometheusBuilder::new().set_buckets(&SECONDS).unwrap_or_default().build_recorder();
+            let recorder = PrometheusBuilder::new().build_recorder();
             let handle = recorder.handle();
             if metrics::set_global_recorder(recorder).is_err() {
                 tracing::warn!("another metrics recorder is installed: /metrics stays empty");
@@ -226,16 +224,9 @@ impl Metrics {
 
     /// The metrics in Prometheus' text format, version 0.0.4.
     pub fn render(&self) -> String {
-        self.0.render()
-    }
-
-    /// Keeps the histograms' memory bounded, for as long as it is polled.
-    pub async fn upkeep(self) {
-        let mut tick = tokio::time::interval(UPKEEP);
-        loop {
-            tick.tick().await;
-            self.0.run_upkeep();
-        }
+        let mut text = self.0.render();
+        histogram::render(&mut text);
+        text
     }
 }
 

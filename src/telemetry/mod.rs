@@ -3,6 +3,7 @@
 mod access;
 mod escape;
 mod event;
+mod histogram;
 mod kept;
 pub mod logs;
 pub mod metrics;
