@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use support::backend::Backend;
 use support::eventually;
 use support::gateway::Gateway;
-use support::http::{get, request};
-use support::websocket::WebSocket;
+use support::http::{self, get, request};
+use support::websocket::{HANDSHAKE, WebSocket};
 
 /// A config whose event `who` is acked with `answer`.
 fn config(backend: &Backend, answer: &str) -> String {
@@ -53,6 +53,49 @@ fn a_changed_file_is_in_force_for_the_next_event_and_request_of_old_connections(
     assert_eq!(who(&mut socket), r#"430["new"]"#, "the same socket");
     assert_eq!(get(&gateway.address, "/x").text(), "\"two\"");
     assert_eq!(allowed(&gateway).as_deref(), Some("https://a.test"));
+}
+
+#[test]
+fn what_an_old_sockets_requests_carry_follows_the_config() {
+    let backend = backend("x");
+    let config = |cookies: bool| {
+        let events = "{ask: {request: GET /ask}, tell: {request: POST /tell}}";
+        let upstream = &backend.url;
+        format!("upstream: {upstream}\ncredentials: {{cookies: {cookies}}}\nsocketio: {{events: {events}}}\n")
+    };
+    let gateway = Gateway::start(&config(true));
+    let stream = http::connect(&gateway.address);
+    let headers = [&HANDSHAKE[..], &["Cookie: a=1"]].concat();
+    http::send(&stream, "GET", "/socket.io/?EIO=4&transport=websocket", &headers, b"");
+    assert_eq!(http::read(&stream).status, 101);
+    let mut socket = WebSocket(stream);
+    assert!(socket.text().starts_with("0{"));
+    socket.send("40");
+    assert!(socket.text().starts_with("40{"));
+    let mut say = |event: &str| {
+        socket.send(event);
+        assert!(socket.text().starts_with("43"), "{event}");
+        backend.seen().pop().expect("a request")
+    };
+    for _ in 0..2 {
+        assert_eq!(say(r#"421["ask"]"#).header("cookie"), ["a=1"]);
+    }
+    gateway.rewrite(&config(false));
+    eventually("the reload", || (gateway.reloads("reloaded") == 1).then_some(()));
+    let asked = [r#"422["ask"]"#, r#"423["ask"]"#].map(&mut say);
+    let told = [r#"424["tell",1]"#, r#"425["tell",2]"#].map(say);
+    for (seen, kind) in
+        asked.iter().map(|seen| (seen, None)).chain(told.iter().map(|seen| (seen, Some("application/json"))))
+    {
+        assert!(seen.header("cookie").is_empty(), "{}", seen.line);
+        assert_eq!(seen.header("content-type").first().copied(), kind, "{}", seen.line);
+    }
+    for name in ["x-request-id", "idempotency-key"] {
+        let mut ids: Vec<_> = asked.iter().chain(&told).flat_map(|seen| seen.header(name)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 4, "each request has its own {name}");
+    }
 }
 
 #[test]
