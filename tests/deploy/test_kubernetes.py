@@ -78,7 +78,7 @@ def check_pod(spec, config, tmp_path):
         assert ours[probe]["httpGet"] == {"path": path, "port": "admin"}
     file = tmp_path / "config.yaml"
     file.write_text(config)
-    run(binary(), "check", "--config", str(file), env={**os.environ, "ADMIN_TOKEN": "x", "POD_IP": "10.0.0.1"})
+    run(binary(), "check", "--config", str(file), env={**os.environ, "ADMIN_TOKEN": "x", "POD_IP": "10.0.0.1", "CLUSTER_SECRET": "x"})
     return ours
 
 
@@ -100,17 +100,56 @@ def test_the_sidecar_starts_first_and_drains_first(kustomize, tmp_path):
     assert yaml.safe_load(config_of(documents))["upstream"] == "http://127.0.0.1:3000"
 
 
-def test_the_service_monitor_is_an_option(kustomize, tmp_path):
-    for name in ("base", "components"):
-        (tmp_path / name).symlink_to(DEPLOY / "kubernetes" / name)
-    overlay = DEPLOY / "kubernetes" / "servicemonitor-test"
+def with_component(kustomize, name):
+    """The base with one of its components, as an overlay has it."""
+    overlay = DEPLOY / "kubernetes" / f"{name}-test"
     overlay.mkdir()
     try:
-        (overlay / "kustomization.yaml").write_text("resources: [../base]\ncomponents: [../components/servicemonitor]\n")
-        documents = render(kustomize(str(overlay)))
+        (overlay / "kustomization.yaml").write_text(f"resources: [../base]\ncomponents: [../components/{name}]\n")
+        return render(kustomize(str(overlay)))
     finally:
         (overlay / "kustomization.yaml").unlink()
         overlay.rmdir()
+
+
+def check_nodes(documents, tmp_path):
+    """That pods of the same app reach the nodes' port, and nobody else."""
+    spec = pod(documents)
+    ours = check_pod(spec, config_of(documents), tmp_path)
+    config = yaml.safe_load(config_of(documents))
+    port = int(config["cluster"]["node"]["listen"].rpartition(":")[2])
+    assert {"name": "nodes", "containerPort": port} in ours["ports"]
+    assert config["cluster"]["node"]["advertise"] == f"http://${{POD_IP}}:{port}"
+    (secret,) = [variable for variable in ours["env"] if variable["name"] == "CLUSTER_SECRET"]
+    assert secret["valueFrom"]["secretKeyRef"]["key"] == "CLUSTER_SECRET"
+    (deployment,) = [document for (kind, _), document in documents.items() if kind == "Deployment"]
+    labels = deployment["spec"]["selector"]["matchLabels"]
+    policies = [document["spec"] for (kind, _), document in documents.items() if kind == "NetworkPolicy"]
+    assert all(policy["podSelector"]["matchLabels"] == labels for policy in policies)
+    rules = [rule for policy in policies for rule in policy["ingress"] if {"port": "nodes"} in rule.get("ports", [])]
+    assert rules == [{"ports": [{"port": "nodes"}], "from": [{"podSelector": {"matchLabels": labels}}]}]
+    # A rule that names no port would open this one as well.
+    assert all(rule.get("ports") for policy in policies for rule in policy["ingress"])
+    services = {name: document["spec"] for (kind, name), document in documents.items() if kind == "Service"}
+    exposing = [name for name, spec in services.items() if "nodes" in [port["targetPort"] for port in spec["ports"]]]
+    assert len(exposing) == 1 and exposing[0].endswith("-nodes"), exposing
+    service = services[exposing[0]]
+    assert service["clusterIP"] == "None" and service["publishNotReadyAddresses"] is True
+    assert service["selector"] == labels and service["ports"][0]["port"] == port
+    return secret["valueFrom"]["secretKeyRef"]["name"]
+
+
+def test_several_nodes_are_an_option(kustomize, tmp_path):
+    documents = with_component(kustomize, "cluster")
+    assert check_nodes(documents, tmp_path) == "frontroom"
+    assert documents["Service", "frontroom"]["spec"]["sessionAffinity"] == "None"
+    # The component's config is the base's, and the section that makes several nodes one.
+    alone, several = config_of(render(kustomize(str(DEPLOY / "kubernetes/base")))), config_of(documents)
+    assert several.startswith(alone) and several.removeprefix(alone).startswith("cluster:\n")
+
+
+def test_the_service_monitor_is_an_option(kustomize):
+    documents = with_component(kustomize, "servicemonitor")
     monitor = documents["ServiceMonitor", "frontroom"]
     labels = documents["Service", "frontroom-admin"]["metadata"]["labels"]
     assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
@@ -128,7 +167,32 @@ def test_the_chart_renders(helm, settings, tmp_path):
     assert ("Secret" in kinds(documents)) is not bool(settings)
 
 
-@pytest.mark.parametrize("wrong", ["replicaCount=two", "imagge.tag=x", "service.port=0", "config="])
+@pytest.mark.parametrize("secret", ["", "mine"])
+def test_the_chart_opens_the_nodes_port_where_the_config_has_several(helm, secret, tmp_path):
+    values = yaml.safe_load((DEPLOY / "helm/frontroom/values.yaml").read_text())
+    assert "nodes" not in helm("template", "shop", CHART), "one node alone has no port for others"
+    node = {"listen": "0.0.0.0:5002", "advertise": "http://${POD_IP}:5002", "secret": "${CLUSTER_SECRET}"}
+    cluster = {"cluster": {"redis": {"url": "redis://redis:6379"}, "node": node}}
+    values = {"config": values["config"] + yaml.safe_dump(cluster), "cluster": {"existingSecret": secret}}
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+    text = helm("template", "shop", CHART, "--kube-version", KUBERNETES, "--values", str(file))
+    documents = render(text)
+    name = check_nodes(documents, tmp_path)
+    assert name == (secret or "shop-frontroom")
+    made = documents["Secret", "shop-frontroom"]["data"]
+    assert set(made) == ({"ADMIN_TOKEN"} if secret else {"ADMIN_TOKEN", "CLUSTER_SECRET"})
+    # What nodes are among needs a restart when it changes.
+    file.write_text(yaml.safe_dump({**values, "config": values["config"].replace("redis:6379", "other:6379")}))
+    again = render(helm("template", "shop", CHART, "--kube-version", KUBERNETES, "--values", str(file)))
+    sums = [
+        documents["Deployment", "shop-frontroom"]["spec"]["template"]["metadata"]["annotations"]["checksum/listeners"]
+        for documents in (documents, again)
+    ]
+    assert sums[0] != sums[1]
+
+
+@pytest.mark.parametrize("wrong", ["replicaCount=two", "imagge.tag=x", "service.port=0", "config=", "cluster.port=1"])
 def test_wrong_values_are_refused(helm, wrong):
     said = helm("template", "shop", CHART, f"--set={wrong}", ok=False)
     assert "schema" in said, said

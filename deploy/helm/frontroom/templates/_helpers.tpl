@@ -17,3 +17,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "frontroom.secret" -}}
 {{ .Values.adminToken.existingSecret | default (include "frontroom.name" .) }}
 {{- end }}
+
+{{- define "frontroom.clusterSecret" -}}
+{{ .Values.cluster.existingSecret | default (include "frontroom.name" .) }}
+{{- end }}
+
+{{- /* The port for other nodes, as the config's `cluster` says it; nothing without one. */ -}}
+{{- define "frontroom.nodesPort" -}}
+{{- with (.Values.config | fromYaml).cluster }}{{ regexFind "[0-9]+$" (((.node).listen) | default "0.0.0.0:4002") }}{{ end }}
+{{- end }}
