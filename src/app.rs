@@ -36,7 +36,7 @@ mod signals;
 use compiled::{Compiled, compile, compile_to_run};
 use nodes::Nodes;
 use reload::Source;
-use shutdown::{End, Handle};
+use shutdown::{Among, End, Handle};
 use signals::Signals;
 
 /// The exit code of a bad config, as of bad usage.
@@ -255,7 +255,9 @@ impl House {
         };
         let forwarder = nodes.as_ref().map(|nodes| Arc::clone(&nodes.forwarder));
         let tunnels = forwarder.as_ref().map(|forwarder| forwarder.tunnels().clone()).unwrap_or_default();
-        let end = End::new(compiled.ending, readiness.clone(), engine.clone(), hub.clone(), tunnels);
+        let guests = nodes.as_ref().map(|nodes| nodes.guests.clone()).unwrap_or_default();
+        let among = Among { tunnels, guests };
+        let end = End::new(compiled.ending, readiness.clone(), engine.clone(), hub.clone(), among);
         let end = Arc::new(end);
         let drain = Arc::new(Handle(end.clone()));
         House {

@@ -2,9 +2,12 @@
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
 
-use std::io::Write;
+use std::collections::HashSet;
+use std::io::{Read, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::Sha256;
@@ -246,29 +249,70 @@ fn an_owner_that_does_not_answer_in_time_makes_its_sessions_unknown() {
     let begun = Instant::now();
     assert_unknown(&away.post("3"));
     assert!(begun.elapsed() >= Duration::from_millis(300));
-    // A GET waits for news as long as there may be none.
+    // A GET waits for news, but not where nobody says that he is there.
     assert_unknown(&away.get());
-    assert!(begun.elapsed() >= Duration::from_millis(1100), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() >= Duration::from_millis(600), "{:?}", begun.elapsed());
     assert_eq!(forwarded(&two, "timeout"), 2);
+    assert_eq!(two.metric("frontroom_cluster_links"), 0);
     one.signal("CONT");
 }
 
 #[test]
-fn connections_to_a_node_are_bounded() {
+fn a_get_waits_for_news_longer_than_an_answer_may_take() {
+    let site = Site::new();
+    let quick = "secret: the same for all, response_timeout: 200ms";
+    let rules = "socketio: {ping_interval: 1500ms}\n";
+    let (one, two) = (site.node_with(quick, rules), site.node_with(quick, rules));
+    let home = Polling::connect(&one.address);
+    let begun = Instant::now();
+    assert_eq!(at(&two, &home).get().text(), "2");
+    assert!(begun.elapsed() >= Duration::from_millis(800), "{:?}", begun.elapsed());
+    assert_eq!((forwarded(&two, "ok"), forwarded(&two, "timeout")), (1, 0));
+}
+
+#[test]
+fn a_node_that_ends_answers_what_others_have_asked_it() {
+    let site = Site::new();
+    let (one, two) = (site.node_with("secret: the same for all", "shutdown: {grace: 20s}\n"), site.node());
+    let home = Polling::connect(&one.address);
+    let pending = at(&two, &home).begin_get();
+    eventually("the GET is at its node", || (served(&one, "ok") == 1).then_some(()));
+    assert_eq!(two.metric("frontroom_cluster_links"), 1);
+    let begun = Instant::now();
+    one.signal("TERM");
+    assert_eq!(support::http::read(&pending).text(), "1");
+    // Nobody waits for the link, which has nothing more to answer.
+    eventually("the link is closed", || (two.metric("frontroom_cluster_links") == 0).then_some(()));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!((forwarded(&two, "ok"), forwarded(&two, "broken")), (1, 0));
+}
+
+#[test]
+fn connections_to_a_node_are_bounded_and_many_polls_share_one() {
     let site = Site::new();
     let one = site.node();
     let two = site.node_with(
         "secret: the same for all, max_connections: 1, max_pending: 1, connect_timeout: 200ms",
         RULES,
     );
-    let (first, second) = (Polling::connect(&one.address), Polling::connect(&one.address));
-    let pending = at(&two, &first).begin_get();
-    eventually("the GET is at its node", || (served(&one, "ok") == 1).then_some(()));
-    assert_unknown(&at(&two, &second).get());
+    let clients: Vec<Polling> = (0..40).map(|_| Polling::connect(&one.address)).collect();
+    let [first, second, ..] = clients.as_slice() else { panic!("no clients") };
+    let mut socket = WebSocket::open(&two.address, &first.websocket());
+    socket.send("2probe");
+    assert_eq!(socket.text(), "3probe");
+    assert_eq!(upgrade(&two.address, &second.websocket()).text(), "Session ID unknown");
     assert_eq!(forwarded(&two, "busy"), 1);
-    assert_eq!(first.post(r#"42["x",1]"#).text(), "ok");
-    assert_eq!(support::http::read(&pending).text(), r#"42["back",1]"#);
-    assert_eq!(at(&two, &second).post("3").text(), "ok");
+    // Polling goes on beside it.
+    let pending: Vec<_> = clients[1..].iter().map(|client| at(&two, client).begin_get()).collect();
+    eventually("the GETs are at their node", || (served(&one, "ok") == 40).then_some(()));
+    for (count, client) in clients[1..].iter().enumerate() {
+        assert_eq!(at(&two, client).post(&format!(r#"42["x",{count}]"#)).text(), "ok");
+    }
+    for (count, pending) in pending.iter().enumerate() {
+        assert_eq!(support::http::read(pending).text(), format!(r#"42["back",{count}]"#));
+    }
+    let links = two.metric("frontroom_cluster_links");
+    assert!((1..=8).contains(&links), "one for each worker: {links}");
 }
 
 #[test]
@@ -308,6 +352,53 @@ fn what_was_sent_on_once_is_never_sent_on_again() {
     let answer = request(&two.address, "POST", &home.target, &[&pass], b"3");
     assert_eq!(answer.text(), "ok");
     assert_eq!(served(&one, "ok"), 1);
+}
+
+#[test]
+fn a_link_is_for_a_node_that_proves_itself_and_asks_for_this_one() {
+    let site = Site::new();
+    let one = site.node();
+    let home = Polling::connect(&one.address);
+    let id = URL_SAFE_NO_PAD.decode(sid(&home)).expect("an id");
+    let own: String = id[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = "the same for all";
+    let ask = |target: &str, secret: &str| {
+        let fields = ["Connection: Upgrade", "Upgrade: frontroom-link", &pass("GET", target, secret)];
+        let stream = support::http::connect(&one.nodes);
+        let fields = fields.join("\r\n");
+        write!(&stream, "GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n").expect("sent");
+        stream
+    };
+    let target = format!("/frontroom-link?to={own}");
+    assert_eq!(support::http::read(&ask(&target, "a guess")).status, 401);
+    assert_eq!(support::http::read(&ask("/frontroom-link?to=00000000000000ff", secret)).status, 421);
+    assert_eq!(support::http::read(&ask("/frontroom-link", secret)).status, 400);
+    assert_eq!((served(&one, "refused"), served(&one, "astray")), (1, 1));
+    // Whoever has overheard a pass cannot meet the challenge, which is another each time.
+    let mut challenges = HashSet::new();
+    for _ in 0..2 {
+        let mut stream = ask(&target, secret);
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("a head");
+            head.extend_from_slice(&byte);
+        }
+        let head = String::from_utf8(head).expect("text").to_lowercase();
+        assert!(head.starts_with("http/1.1 101 "), "{head}");
+        let challenge = head.split_once("frontroom-challenge: ").expect("a challenge").1;
+        assert!(challenges.insert(challenge.to_owned()));
+        stream.write_all(&[0; 32]).expect("sent");
+        let mut get = Vec::from((9 + 52_u32).to_be_bytes());
+        get.extend([0, 0, 0, 0, 0, 0, 0, 1, 1]);
+        get.extend_from_slice(sid(&home).as_bytes());
+        let _ = stream.write_all(&get);
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert_eq!(rest, b"");
+    }
+    assert_eq!((served(&one, "refused"), served(&one, "ok")), (3, 0));
+    assert!(home.is_known());
 }
 
 fn asked_as_node(address: &str, method: &str, target: &str, secret: &str) -> Answer {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use http::{Request, Response};
 
 use crate::body::Body;
-use crate::cluster::{Door, Forwarder, Options, Registry, Secrets};
+use crate::cluster::{Door, Forwarder, Guests, Options, Registry, Secrets};
 use crate::engineio::{Engine, NewId};
 use crate::fault::Fault;
+use crate::gateway::unwrap;
 use crate::server::{self, Handler, Listener, Peer, Terms};
 
 /// How long the first client waits for the cluster's Redis to know this node. Sessions that it cannot be
@@ -20,6 +21,8 @@ pub(super) struct Nodes {
     pub(super) registry: Arc<Registry>,
     secrets: Secrets,
     pub(super) forwarder: Arc<Forwarder>,
+    /// What others have opened to this node.
+    pub(super) guests: Guests,
 }
 
 /// Listens for other nodes, where there are any.
@@ -37,7 +40,7 @@ impl Nodes {
         let registry = Arc::new(Registry::new(options));
         let (secrets, bounds) = (options.secrets.clone(), options.bounds.clone());
         let forwarder = Arc::new(Forwarder::new(&secrets.0, Arc::clone(&registry), bounds));
-        Nodes { registry, secrets, forwarder }
+        Nodes { registry, secrets, forwarder, guests: Guests::default() }
     }
 
     /// Names the sessions of this node.
@@ -53,7 +56,8 @@ impl Nodes {
 
     /// What answers the others.
     pub(super) fn door(&self, engine: &Arc<Engine>) -> Arc<Door> {
-        Arc::new(Door::new(&self.secrets.0, self.registry.id(), Arc::clone(engine)))
+        let (engine, guests) = (Arc::clone(engine), self.guests.clone());
+        Arc::new(Door::new(&self.secrets.0, self.registry.id(), engine, unwrap, guests))
     }
 
     /// On which terms they are let in: a head may be as large as a client's.

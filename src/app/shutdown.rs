@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::compiled::Ending;
 use crate::admin::{self, Progress, Readiness, State, Status};
+use crate::cluster::Guests;
 use crate::engineio::Engine;
 use crate::proxy::Tunnels;
 use crate::server::Drain;
@@ -30,12 +31,19 @@ pub(super) struct End {
     readiness: Readiness,
     engine: Arc<Engine>,
     hub: Arc<Hub>,
-    /// The WebSockets of other nodes' sessions that go through this one.
-    tunnels: Tunnels,
+    among: Among,
     drain: Drain,
     /// The same for the listener for other nodes, which ends last.
     neighbours: Drain,
     done: OnceCell<()>,
+}
+
+/// What goes on between this node and others.
+pub(super) struct Among {
+    /// The WebSockets of other nodes' sessions that go through this one.
+    pub(super) tunnels: Tunnels,
+    /// The links that others have opened to this one.
+    pub(super) guests: Guests,
 }
 
 impl End {
@@ -45,11 +53,11 @@ impl End {
         readiness: Readiness,
         engine: Arc<Engine>,
         hub: Arc<Hub>,
-        tunnels: Tunnels,
+        among: Among,
     ) -> End {
         let (times, done) = (ArcSwap::from_pointee(times), OnceCell::new());
         let (drain, neighbours) = (Drain::default(), Drain::default());
-        End { times, readiness, engine, hub, tunnels, drain, neighbours, done }
+        End { times, readiness, engine, hub, among, drain, neighbours, done }
     }
 
     /// Sets how long an end that has not begun may take.
@@ -91,15 +99,17 @@ impl End {
             tokio::time::sleep(LOOK).await;
         }
         self.neighbours.begin();
+        self.among.guests.end();
         self.neighbours.wait(deadline.saturating_duration_since(Instant::now())).await;
         if !left.is_empty() {
             tracing::warn!(requests = left.serving, upgraded = left.upgraded, "the grace is over, cutting");
         }
     }
+
     /// Closes sessions one after another, so that their clients do not all come back at once; then what
     /// goes through here to other nodes.
     async fn close_sessions(&self, deadline: Instant) {
-        let (sessions, tunnels) = (self.engine.all(), self.tunnels.take());
+        let (sessions, tunnels) = (self.engine.all(), self.among.tunnels.take());
         let time = deadline.saturating_duration_since(Instant::now()).mul_f64(SPREAD);
         let count = u32::try_from(sessions.len() + tunnels.len()).ok();
         let step = count.and_then(|count| time.checked_div(count)).unwrap_or_default().min(STEP);

@@ -14,7 +14,7 @@ mod store;
 mod wire;
 
 pub use emitters::Emitters;
-pub use hop::{Asker, Door, Forwarder};
+pub use hop::{Asker, Door, Forwarder, Guests};
 pub use node::Cluster;
 pub use options::{Options, Secrets};
 pub use registry::{NodeId, Registry};

@@ -5,6 +5,7 @@ use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_A
 use http::{Response, StatusCode};
 
 use super::dialect::Payload;
+use super::polling;
 use super::registry::Crowded;
 use crate::body::Body;
 
@@ -26,7 +27,22 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    fn code(self) -> u8 {
+    const ALL: [Refusal; 6] = [
+        Refusal::UnknownTransport,
+        Refusal::UnknownSession,
+        Refusal::BadHandshakeMethod,
+        Refusal::BadRequest,
+        Refusal::Forbidden,
+        Refusal::UnsupportedVersion,
+    ];
+
+    /// The one of this number.
+    pub fn from_code(code: u8) -> Option<Refusal> {
+        Refusal::ALL.into_iter().find(|refusal| refusal.code() == code)
+    }
+
+    /// Node's number.
+    pub fn code(self) -> u8 {
         match self {
             Refusal::UnknownTransport => 0,
             Refusal::UnknownSession => 1,
@@ -108,22 +124,47 @@ pub fn too_many_requests() -> Response<Body> {
     response
 }
 
-/// An answer without a body.
-pub(super) fn empty(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = status;
-    response
+/// What a session that polls answers, at whichever node its client hears it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// To a GET: packets.
+    Packets {
+        /// As they are written.
+        bytes: Bytes,
+        /// Whether they are not text.
+        binary: bool,
+    },
+    /// To a POST: its packets were handed on.
+    Posted,
+    /// To neither.
+    Refused(Refusal),
+    /// A status and no word.
+    Bare(StatusCode),
 }
 
-/// The answer of a GET.
-pub(super) fn packets(payload: Payload) -> Response<Body> {
-    let kind = if payload.binary { "application/octet-stream" } else { "text/plain; charset=UTF-8" };
-    no_store(respond(StatusCode::OK, kind, payload.bytes))
+impl Answer {
+    /// As HTTP has it.
+    pub fn into_response(self) -> Response<Body> {
+        match self {
+            Answer::Packets { bytes, binary } => {
+                let kind = if binary { polling::BINARY } else { "text/plain; charset=UTF-8" };
+                no_store(respond(StatusCode::OK, kind, bytes))
+            }
+            Answer::Posted => no_store(respond(StatusCode::OK, "text/html", "ok")),
+            Answer::Refused(refusal) => refuse(refusal),
+            Answer::Bare(status) => {
+                let mut response = Response::new(Body::Empty);
+                *response.status_mut() = status;
+                response
+            }
+        }
+    }
 }
 
-/// The answer of a POST.
-pub(super) fn posted() -> Response<Body> {
-    no_store(respond(StatusCode::OK, "text/html", "ok"))
+impl From<Payload> for Answer {
+    fn from(Payload { bytes, binary }: Payload) -> Answer {
+        Answer::Packets { bytes, binary }
+    }
 }
 
 fn no_store(mut response: Response<Body>) -> Response<Body> {

@@ -3,20 +3,21 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use sha1::{Digest, Sha1};
 
-use super::answer::{self, Refusal};
+use super::answer::{self, Answer, Refusal};
+use super::asked::{Asked, Patience};
 use super::dialect::{Dialect, Protocol};
 use super::frame::Frame;
 use super::outlet::Carrier;
@@ -81,9 +82,10 @@ impl Engine {
         }
     }
 
-    /// How long a GET may be held for want of news: then comes a ping.
-    pub fn ping_interval(&self) -> Duration {
-        self.options.load().ping_interval
+    /// How long a GET may be held for want of news, since then comes a ping; and how long a POST's body may take.
+    pub fn patience(&self) -> Patience {
+        let options = self.options.load();
+        Patience { news: options.ping_interval, body: options.post_timeout }
     }
 
     /// Sets the options of sessions opened from now on.
@@ -125,11 +127,33 @@ impl Engine {
             (Some(session), Method::GET) => {
                 // Its headers lie in the connection's read buffer, which can be used again without them.
                 *request = Request::default();
-                polling::get(&session).await
+                polling::get(&session).await.into_response()
             }
-            (Some(session), Method::POST) => polling::post(&session, request).await,
-            (Some(_), _) => answer::empty(StatusCode::INTERNAL_SERVER_ERROR),
+            (Some(session), Method::POST) => polling::post(&session, request).await.into_response(),
+            (Some(_), _) => Answer::Bare(StatusCode::INTERNAL_SERVER_ERROR).into_response(),
             (None, _) => self.open_polling(request, caller(), checked.dialect),
+        }
+    }
+
+    /// Answers what was asked of a session that polls, and came in at another node: there its policies were
+    /// applied, and its query was read.
+    pub async fn ask(&self, sid: &str, asked: Asked) -> Answer {
+        if !self.options.load().polling {
+            return Answer::Refused(Refusal::UnknownTransport);
+        }
+        let Some(session) = self.registry.get(sid) else { return Answer::Refused(Refusal::UnknownSession) };
+        if session.transport() != Transport::Polling {
+            return Answer::Refused(Refusal::BadRequest);
+        }
+        match asked {
+            Asked::Get => polling::get(&session).await,
+            Asked::Post { body, binary } => {
+                let mut request = Request::new(Body::from(body));
+                if binary {
+                    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(polling::BINARY));
+                }
+                Box::pin(polling::post(&session, &mut request)).await
+            }
         }
     }
 
@@ -171,7 +195,7 @@ impl Engine {
 
     fn open_polling(&self, request: &Request<Body>, caller: Caller, dialect: Dialect) -> Response<Body> {
         match self.open(Transport::Polling, dialect, handshake(request, caller)) {
-            Ok(session) => answer::packets(dialect.payload(&[open_packet(&session)])),
+            Ok(session) => Answer::from(dialect.payload(&[open_packet(&session)])).into_response(),
             Err(crowded) => answer::crowded(crowded),
         }
     }
@@ -266,6 +290,11 @@ fn open_packet(session: &Session) -> Frame {
 /// The session that a request to the endpoint's path names, as [`Engine::call`] reads it.
 pub fn session_id(uri: &Uri) -> Option<Cow<'_, str>> {
     Query::new(uri.query().unwrap_or_default()).get("sid").filter(|sid| !sid.is_empty())
+}
+
+/// Whether a request to the endpoint's path asks for polling.
+pub fn is_polling(uri: &Uri) -> bool {
+    Query::new(uri.query().unwrap_or_default()).get("transport").as_deref() == Some("polling")
 }
 
 /// Copies what a session keeps, each header into memory of its own: a value sliced from the

@@ -5,6 +5,7 @@
 //! [`Conversation`] is the application.
 
 mod answer;
+mod asked;
 mod dialect;
 mod engine;
 mod flusher;
@@ -30,9 +31,10 @@ mod session;
 mod websocket;
 mod wire;
 
-pub use answer::{Refusal, refuse, refuse_websocket, too_many_requests};
+pub use answer::{Answer, Refusal, refuse, refuse_websocket, too_many_requests};
+pub use asked::{Asked, Patience};
 pub use dialect::Protocol;
-pub use engine::{Application, Caller, Engine, NewId, Unwrap, is_websocket, session_id};
+pub use engine::{Application, Caller, Engine, NewId, Unwrap, is_polling, is_websocket, session_id};
 pub use frame::Frame;
 pub use handshake::Handshake;
 pub use hold::Hold;

@@ -7,17 +7,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::Reason;
-use super::answer::{self, Refusal};
+use super::answer::{Answer, Refusal};
 use super::dialect::Protocol;
 use super::frame::Frame;
 use super::packet::Packet;
 use super::session::{Farewell, Session, Transport};
 use crate::body::Body;
 use crate::telemetry::metrics;
+
+/// The content type of binary packets.
+pub(super) const BINARY: &str = "application/octet-stream";
 
 /// What a GET answers at most, unless a single packet is larger. The rest stays for the next.
 const MAX_ANSWER: usize = 1_000_000;
@@ -75,7 +78,7 @@ impl Drop for Exchange<'_> {
 }
 
 /// Answers a GET: at once if something waits, else when something comes.
-pub(super) async fn get(session: &Arc<Session>) -> Response<Body> {
+pub(super) async fn get(session: &Arc<Session>) -> Answer {
     let first = {
         let mut state = session.state();
         !std::mem::replace(&mut state.getting, true)
@@ -84,13 +87,13 @@ pub(super) async fn get(session: &Arc<Session>) -> Response<Body> {
         // The pending GET keeps its own mark and is answered with the farewell.
         session.end(Reason::TransportError, Farewell::Flush);
         session.forget();
-        return answer::empty(StatusCode::BAD_REQUEST);
+        return Answer::Bare(StatusCode::BAD_REQUEST);
     }
     let mut exchange = Exchange { session, post: false, complete: false };
     let arrived_open = session.is_open();
     if arrived_open && !session.heard() {
         exchange.complete = true;
-        return answer::refuse(Refusal::UnknownSession);
+        return Answer::Refused(Refusal::UnknownSession);
     }
     let turn = match poll_fn(|cx| session.poll_turn(cx, false)).await {
         Turn::Probing => tokio::time::timeout(PROBE_HOLD, poll_fn(|cx| session.poll_turn(cx, true)))
@@ -109,9 +112,9 @@ pub(super) async fn get(session: &Arc<Session>) -> Response<Body> {
             {
                 frames.insert(0, Frame::packet(NOOP));
             }
-            answer::packets(session.dialect.payload(&frames))
+            session.dialect.payload(&frames).into()
         }
-        Turn::Probing | Turn::Upgraded => answer::refuse(Refusal::BadRequest),
+        Turn::Probing | Turn::Upgraded => Answer::Refused(Refusal::BadRequest),
     }
 }
 
@@ -202,8 +205,8 @@ enum Unread {
 }
 
 impl Unread {
-    fn answer(self) -> Response<Body> {
-        answer::empty(match self {
+    fn answer(self) -> Answer {
+        Answer::Bare(match self {
             Unread::TooLarge => {
                 metrics::refused("socketio.max_payload");
                 StatusCode::PAYLOAD_TOO_LARGE
@@ -235,23 +238,23 @@ async fn read(session: &Arc<Session>, request: &mut Request<Body>) -> Result<Byt
 }
 
 /// Answers a POST after its packets were handed on.
-pub(super) async fn post(session: &Arc<Session>, request: &mut Request<Body>) -> Response<Body> {
+pub(super) async fn post(session: &Arc<Session>, request: &mut Request<Body>) -> Answer {
     let first = {
         let mut state = session.state();
         !std::mem::replace(&mut state.posting, true)
     };
     if !first {
         session.end(Reason::TransportError, Farewell::Drop);
-        return answer::empty(StatusCode::BAD_REQUEST);
+        return Answer::Bare(StatusCode::BAD_REQUEST);
     }
     let mut exchange = Exchange { session, post: true, complete: false };
     let binary = is_binary(request.headers());
     if binary && session.protocol() == Protocol::V4 {
-        return answer::empty(StatusCode::BAD_REQUEST);
+        return Answer::Bare(StatusCode::BAD_REQUEST);
     }
     if !session.heard() {
         exchange.complete = true;
-        return answer::refuse(Refusal::UnknownSession);
+        return Answer::Refused(Refusal::UnknownSession);
     }
     let body = match read(session, request).await {
         Ok(body) => body,
@@ -272,11 +275,11 @@ pub(super) async fn post(session: &Arc<Session>, request: &mut Request<Body>) ->
         Ok(()) => {
             // A client that sends faster than its events are handled waits for its answer.
             poll_fn(|cx| session.poll_room(cx)).await;
-            answer::posted()
+            Answer::Posted
         }
         Err(reason) => {
             session.end(reason, Farewell::Drop);
-            answer::empty(StatusCode::BAD_REQUEST)
+            Answer::Bare(StatusCode::BAD_REQUEST)
         }
     }
 }
@@ -302,10 +305,11 @@ fn handle(session: &Arc<Session>, body: Bytes, binary: bool) -> Result<(), Reaso
     Ok(())
 }
 
-fn is_binary(headers: &HeaderMap) -> bool {
+/// Whether a POST says that its packets are binary.
+pub(super) fn is_binary(headers: &HeaderMap) -> bool {
     headers
         .get(http::header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/octet-stream"))
+        .is_some_and(|value| value.as_bytes().starts_with(BINARY.as_bytes()))
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

@@ -143,9 +143,7 @@ impl Gateway {
             && let Some(owner) = forwarder.owner(request.uri())
         {
             let asker = Asker { forwarded: &who.forwarded, request_id: &who.request_id };
-            // In a box: requests that stay here need not have its room.
-            let request = std::mem::take(request);
-            return Box::pin(forwarder.forward(owner, request, asker, self.engine.ping_interval())).await;
+            return forwarder.forward(owner, request, asker, self.engine.patience()).await;
         }
         self.engine.call(request, || who.caller()).await
     }

@@ -177,6 +177,9 @@ metrics! {
     /// Requests that came to `cluster.node.listen`, by result: ok, astray (for a session of another node: two advertise one address), no_session (it names none), refused (no node has sent it).
     pub fn cluster_served[result]() = counter("frontroom_cluster_served_total").increment(1);
 
+    /// Connections of this node to others that carry what clients that poll ask.
+    pub fn cluster_links[](change: f64) = gauge("frontroom_cluster_links").increment(change);
+
     /// WebSockets of other nodes' sessions that go through this node.
     pub fn cluster_tunnels[](change: f64) = gauge("frontroom_cluster_tunnels").increment(change);
 

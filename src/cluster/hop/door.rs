@@ -6,11 +6,12 @@ use std::sync::Arc;
 use http::header::{CONNECTION, HOST, HeaderValue};
 use http::{HeaderMap, Request, Response, StatusCode};
 
+use super::link::{self, Guests};
 use super::pass::{Passes, SIGNED};
 use super::seal::{Owner, Seal};
 use crate::body::Body;
 use crate::cluster::NodeId;
-use crate::engineio::{Caller, Engine, Refusal, refuse, session_id};
+use crate::engineio::{Caller, Engine, Refusal, Unwrap, refuse, session_id};
 use crate::fault::Fault;
 use crate::headers::{Forwarded, TrustedProxies};
 use crate::telemetry::metrics;
@@ -20,14 +21,18 @@ use crate::telemetry::metrics;
 pub struct Door {
     passes: Passes,
     seal: Seal,
+    own: NodeId,
     engine: Arc<Engine>,
+    unwrap: Unwrap,
+    guests: Guests,
 }
 
 impl Door {
     /// The way to the sessions of `engine`, which are `own`. `secrets`: those that nodes may know, the newest
-    /// first.
-    pub fn new(secrets: &[String], own: NodeId, engine: Arc<Engine>) -> Door {
-        Door { passes: Passes::new(secrets), seal: Seal::new(secrets, own), engine }
+    /// first. `unwrap` finds the socket under a link, which `guests` ends.
+    pub fn new(secrets: &[String], own: NodeId, engine: Arc<Engine>, unwrap: Unwrap, guests: Guests) -> Door {
+        let (passes, seal) = (Passes::new(secrets), Seal::new(secrets, own));
+        Door { passes, seal, own, engine, unwrap, guests }
     }
 
     /// Answers a request that came to the listener for nodes.
@@ -44,20 +49,45 @@ impl Door {
             .with_header(CONNECTION, HeaderValue::from_static("close"))
             .into_response("");
         }
+        if let Some(to) = link::asked_for(request.uri(), request.headers()) {
+            return self.link(request, to);
+        }
         // Sessions are opened where their clients come in.
         let Some(id) = session_id(request.uri()) else {
             metrics::cluster_served("no_session");
             return refuse(Refusal::BadRequest);
         };
         if let Owner::There(owner) = self.seal.owner(&id) {
-            tracing::error!(%owner, "another node's request came here: do two have one cluster.node.advertise?");
-            metrics::cluster_served("astray");
+            astray(owner);
         } else {
             metrics::cluster_served("ok");
         }
         let said = Said::of(request.headers());
         self.engine.call(request, || said.caller()).await
     }
+}
+
+impl Door {
+    /// Opens a link for another node that asks for this one.
+    fn link(&self, request: &mut Request<Body>, to: Option<NodeId>) -> Response<Body> {
+        match to {
+            Some(to) if to == self.own => {
+                link::accept(request, &self.engine, self.unwrap, &self.passes, &self.guests)
+            }
+            Some(to) => {
+                astray(to);
+                let not_here = "the node that is asked for is not here";
+                Fault::new(StatusCode::MISDIRECTED_REQUEST, "another_node", not_here).into_response("")
+            }
+            None => refuse(Refusal::BadRequest),
+        }
+    }
+}
+
+/// A node takes this one for another.
+fn astray(owner: NodeId) {
+    tracing::error!(%owner, "another node's request came here: do two have one cluster.node.advertise?");
+    metrics::cluster_served("astray");
 }
 
 /// What the other node says of the client.

@@ -3,18 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Limited};
+use tokio::time::timeout;
 
+use super::link::{MAX_BODY, Roads, Ticket};
 use super::links::{Bounds, Links};
 use super::pass::{self, Passes, Signed};
 use super::seal::{Owner, Seal};
-use crate::body::Body;
+use crate::body::{Body, Interrupted};
 use crate::cluster::{NodeId, Registry};
-use crate::engineio::{Refusal, is_websocket, refuse, refuse_websocket, session_id};
+use crate::engineio::{
+    Answer, Asked, Patience, Refusal, is_polling, is_websocket, refuse, refuse_websocket, session_id,
+};
 use crate::fault::Fault;
 use crate::headers::Forwarded;
 use crate::proxy::{self, Tunnels};
@@ -49,6 +55,9 @@ pub struct Asker<'a> {
 pub struct Forwarder {
     seal: Seal,
     passes: Passes,
+    /// For what clients that poll ask.
+    roads: Arc<Roads>,
+    /// For everything else.
     links: Links,
     tunnels: Tunnels,
 }
@@ -64,9 +73,12 @@ enum Lost {
 impl Forwarder {
     /// For the node of `registry`. `secrets`: the newest first.
     pub fn new(secrets: &[String], registry: Arc<Registry>, bounds: Bounds) -> Forwarder {
+        let (seal, passes) = (Seal::new(secrets, registry.id()), Passes::new(secrets));
+        let roads = Roads { registry: registry.clone(), passes: passes.clone(), bounds: bounds.clone() };
         Forwarder {
-            seal: Seal::new(secrets, registry.id()),
-            passes: Passes::new(secrets),
+            seal,
+            passes,
+            roads: Arc::new(roads),
             links: Links::new(registry, bounds),
             tunnels: Tunnels::default(),
         }
@@ -94,9 +106,46 @@ impl Forwarder {
         }
     }
 
-    /// Sends a request on to `owner`, whose answer comes back as it is. A GET may be held for `hold`. Where
-    /// the owner has none, the session is unknown, and its client opens another.
+    /// Sends a request on to `owner`, whose answer comes back as it is. Where the owner has none, the session is
+    /// unknown, and its client opens another.
     pub async fn forward(
+        &self,
+        owner: NodeId,
+        request: &mut Request<Body>,
+        asker: Asker<'_>,
+        patience: Patience,
+    ) -> Response<Body> {
+        if is_light(request) {
+            let body = match *request.method() {
+                Method::POST => match Box::pin(read(request.body_mut(), patience.body)).await {
+                    Ok(body) => Some(body),
+                    Err(status) => return given_up(status, Vec::new()),
+                },
+                _ => None,
+            };
+            let asked = Asked::of(request.headers(), body);
+            if let Some(ticket) = self.ask(owner, request.uri(), &asked, patience) {
+                // Its fields lie in the connection's read buffer, which can be used again without them.
+                *request = Request::default();
+                return answered(owner, ticket).await;
+            }
+            if let Asked::Post { body, .. } = asked {
+                *request.body_mut() = Body::from(body);
+            }
+        }
+        let request = std::mem::take(request);
+        Box::pin(self.send(owner, request, asker, patience.news)).await
+    }
+
+    /// Asks by a link, if it fits.
+    fn ask(&self, owner: NodeId, uri: &Uri, asked: &Asked, patience: Patience) -> Option<Ticket> {
+        let time = self.links.bounds().response_timeout;
+        let time = if *asked == Asked::Get { time + patience.news } else { time };
+        self.roads.ask(owner, &session_id(uri)?, asked, time)
+    }
+
+    /// Sends a request of its own. A GET may be held for `hold`.
+    async fn send(
         &self,
         owner: NodeId,
         mut request: Request<Body>,
@@ -104,27 +153,17 @@ impl Forwarder {
         hold: Duration,
     ) -> Response<Body> {
         let upgrade = is_websocket(request.headers());
-        let lost = match self.exchange(owner, &mut request, asker, hold).await {
+        match self.exchange(owner, &mut request, asker, hold).await {
             Ok(response) => {
                 metrics::cluster_forwarded("ok");
-                return response;
+                response
             }
-            Err(lost) => lost,
-        };
-        match lost {
-            Lost::Owner(why) => {
-                metrics::cluster_forwarded(why);
-                tracing::debug!(%owner, why, "a session's node has not answered");
+            Err(Lost::Owner(why)) => {
+                unanswered(owner, why);
                 let refusal = Refusal::UnknownSession;
                 if upgrade { refuse_websocket(refusal) } else { refuse(refusal) }
             }
-            Lost::Client(fault) => {
-                metrics::cluster_forwarded("client");
-                let mut response = Response::new(Body::Empty);
-                *response.status_mut() = fault.status;
-                response.headers_mut().extend(fault.headers);
-                response
-            }
+            Err(Lost::Client(fault)) => given_up(fault.status, fault.headers),
         }
     }
 
@@ -156,7 +195,6 @@ impl Forwarder {
             () = self.links.gone(owner) => return Err(Lost::Owner("gone")),
         };
         if answer.status() == StatusCode::UNAUTHORIZED {
-            tracing::error!(%owner, "a node refuses this one: is cluster.node.secret the same, are the clocks?");
             return Err(Lost::Owner("refused"));
         }
         Ok(told(answer, upgrade))
@@ -179,6 +217,65 @@ impl Forwarder {
         let client = HeaderValue::try_from(client).unwrap_or(HeaderValue::from_static(""));
         [(pass::PASS.clone(), pass), (pass::CLIENT.clone(), client)]
     }
+}
+
+/// Whether a request is plainly polling and short: it goes by a link.
+fn is_light(request: &Request<Body>) -> bool {
+    let headers = request.headers();
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let short = match *request.method() {
+        Method::GET => true,
+        Method::POST => length.is_some_and(|length: usize| length <= MAX_BODY),
+        _ => false,
+    };
+    let readable = headers.get(ORIGIN).is_none_or(|origin| origin.to_str().is_ok());
+    short && readable && is_polling(request.uri()) && !is_websocket(headers)
+}
+
+/// Reads the body of a POST, as its session would: within `time`.
+async fn read(body: &mut Body, time: Duration) -> Result<Bytes, StatusCode> {
+    match timeout(time, Limited::new(body, MAX_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if Interrupted::find(&*error) == Some(Interrupted::TimedOut) => {
+            Err(StatusCode::REQUEST_TIMEOUT)
+        }
+        Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+/// The answer that came over a link.
+async fn answered(owner: NodeId, ticket: Ticket) -> Response<Body> {
+    let answer = match ticket.answer().await {
+        Ok(answer) => {
+            metrics::cluster_forwarded("ok");
+            answer
+        }
+        Err(why) => {
+            unanswered(owner, why);
+            Answer::Refused(Refusal::UnknownSession)
+        }
+    };
+    answer.into_response()
+}
+
+/// Counts a request that the owner has not answered.
+fn unanswered(owner: NodeId, why: &'static str) {
+    metrics::cluster_forwarded(why);
+    if why == "refused" {
+        tracing::error!(%owner, "a node refuses this one: is cluster.node.secret the same, are the clocks?");
+    } else {
+        tracing::debug!(%owner, why, "a session's node has not answered");
+    }
+}
+
+/// The answer to a client that broke its request off, if it still hears it.
+fn given_up(status: StatusCode, headers: Vec<(HeaderName, HeaderValue)>) -> Response<Body> {
+    metrics::cluster_forwarded("client");
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    response.headers_mut().extend(headers);
+    response
 }
 
 fn needed(headers: &HeaderMap) -> HeaderMap {

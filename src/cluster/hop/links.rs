@@ -1,4 +1,4 @@
-//! Connections to other nodes.
+//! Connections to other nodes, for what does not go by a [`link`](super::link).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub struct Bounds {
     pub connect_timeout: Duration,
     /// Time from the end of a request to its answer, beyond what a GET waits for news.
     pub response_timeout: Duration,
-    /// Connections to one node: one for each request in flight, and for each WebSocket.
+    /// Connections to one node that are no links: for each WebSocket, and each long POST in flight.
     pub max_connections: usize,
     /// Requests that may wait for one.
     pub max_pending: usize,

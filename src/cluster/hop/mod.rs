@@ -9,10 +9,12 @@
 
 mod door;
 mod forward;
+mod link;
 mod links;
 mod pass;
 mod seal;
 
 pub use door::Door;
 pub use forward::{Asker, Forwarder};
+pub use link::Guests;
 pub(super) use links::Bounds;

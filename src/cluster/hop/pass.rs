@@ -20,6 +20,9 @@ const SKEW: Duration = Duration::from_secs(300);
 pub(super) const SIGNED: [&str; 4] =
     ["frontroom-client", "x-forwarded-proto", "x-forwarded-host", "x-request-id"];
 
+/// Comes before a challenge: no code of a request, which begins with a number, is a proof.
+const CHALLENGE: &[u8] = b"challenge\n";
+
 /// Makes and checks passes.
 #[derive(Clone)]
 pub(super) struct Passes(Keys);
@@ -61,6 +64,16 @@ impl Passes {
             }
         }
         HeaderValue::try_from(pass).unwrap_or(HeaderValue::from_static(""))
+    }
+
+    /// What shows that this node knows the secret, for a challenge that nobody has seen before.
+    pub(super) fn prove(&self, challenge: &[u8; WHOLE]) -> [u8; WHOLE] {
+        self.0.code(&[CHALLENGE, challenge])
+    }
+
+    /// Whether another node has met the challenge.
+    pub(super) fn is_proof(&self, challenge: &[u8; WHOLE], proof: &[u8]) -> bool {
+        proof.len() == WHOLE && self.0.knows(&[CHALLENGE, challenge], proof)
     }
 
     /// Whether another node sent the request, not long ago.
@@ -161,6 +174,18 @@ mod tests {
             other.remove(name);
             assert_eq!(check(10_000, Method::GET, TARGET, &other), Err(Stranger::Forged), "{name}");
         }
+    }
+
+    #[test]
+    fn a_challenge_is_met_by_whoever_knows_a_secret_and_once() {
+        let (ours, old, other) = (passes(&["new", "old"]), passes(&["old"]), passes(&["other"]));
+        let (challenge, another) = ([7; WHOLE], [8; WHOLE]);
+        assert!(ours.is_proof(&challenge, &ours.prove(&challenge)));
+        assert!(ours.is_proof(&challenge, &old.prove(&challenge)));
+        assert!(!ours.is_proof(&another, &old.prove(&challenge)));
+        assert!(!ours.is_proof(&challenge, &other.prove(&challenge)));
+        assert!(!ours.is_proof(&challenge, &ours.prove(&challenge)[..16]));
+        assert!(!ours.is_proof(&challenge, &[]));
     }
 
     #[test]

@@ -51,7 +51,8 @@ pub struct ClusterNode {
     /// Time from the end of a request that was sent on to its node's answer, beyond what a polling GET waits
     /// for news. Default 30s.
     pub response_timeout: Option<Duration>,
-    /// Connections to one other node, each for a request in flight or a WebSocket. Default 20000.
+    /// Connections to one other node beside those that polls share: for each WebSocket and each long POST in
+    /// flight. Default 20000.
     pub max_connections: Option<usize>,
     /// Requests to one other node that may wait for a connection. Default 1024.
     pub max_pending: Option<usize>,
