@@ -1,11 +1,19 @@
 // The peer: socket.io on Node with the handlers that every server of the benchmark has.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
+import { createAdapter } from "@socket.io/redis-adapter";
+import { createClient } from "redis";
 import { Server } from "socket.io";
 import { Pool } from "undici";
 
 const http = createServer();
 const io = new Server(http, { serveClient: false });
+// One of several.
+if (process.env.REDIS) {
+  const [pub, sub] = [0, 1].map(() => createClient({ socket: { path: process.env.REDIS, tls: false } }));
+  await Promise.all([pub.connect(), sub.connect()]);
+  io.adapter(createAdapter(pub, sub));
+}
 const api = new Pool(process.env.UPSTREAM, { connections: 128 });
 
 io.on("connection", (socket) => {

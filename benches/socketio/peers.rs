@@ -27,6 +27,10 @@ pub(crate) enum Peer {
     Home,
     /// The same, but clients open their sessions at one and go on at the other.
     Hop,
+    /// So many nodes of frontroom; clients come to them in turn.
+    Cluster(u8),
+    /// The same of socket.io on Node with `@socket.io/redis-adapter`.
+    Adapter(u8),
 }
 
 /// Where a server runs.
@@ -57,8 +61,20 @@ socketio:
 
 impl Peer {
     /// All of them; ratios are against the first.
-    pub(crate) const ALL: [Peer; 6] =
-        [Peer::Frontroom, Peer::Node, Peer::Socketioxide, Peer::Floor, Peer::Home, Peer::Hop];
+    pub(crate) const ALL: [Peer; 12] = [
+        Peer::Frontroom,
+        Peer::Node,
+        Peer::Socketioxide,
+        Peer::Floor,
+        Peer::Home,
+        Peer::Hop,
+        Peer::Cluster(1),
+        Peer::Cluster(2),
+        Peer::Cluster(3),
+        Peer::Adapter(1),
+        Peer::Adapter(2),
+        Peer::Adapter(3),
+    ];
 
     /// As the table and the arguments name it.
     pub(crate) fn name(self) -> &'static str {
@@ -69,6 +85,12 @@ impl Peer {
             Peer::Floor => "floor",
             Peer::Home => "home",
             Peer::Hop => "hop",
+            Peer::Cluster(1) => "one",
+            Peer::Cluster(2) => "two",
+            Peer::Cluster(_) => "three",
+            Peer::Adapter(1) => "adapter-one",
+            Peer::Adapter(2) => "adapter-two",
+            Peer::Adapter(_) => "adapter-three",
         }
     }
 }
@@ -85,26 +107,32 @@ cluster:
   node: {listen: 127.0.0.1:0, advertise: "http://127.0.0.1:0", secret: benchmark}
 "#;
 
-/// The server that clients open their sessions at, and what there is beside it.
+/// The servers that clients come to, and what there is beside them.
 pub(crate) struct Site {
-    /// Where sessions are opened.
-    pub(crate) server: Server,
-    /// Another node.
-    other: Option<Server>,
+    /// All of them; sessions are opened at the first alone where clients go on at another.
+    servers: Vec<Server>,
     /// Where clients go on, where that is elsewhere.
     pub(crate) through: Option<SocketAddr>,
-    _redis: Option<Redis>,
+    redis: Option<Redis>,
+    /// Whether clients come to all of them.
+    spread: bool,
 }
 
 impl Site {
-    /// Where sessions are opened.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.server.address
+    /// Where sessions are opened, in turn.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let count = if self.spread { self.servers.len() } else { 1 };
+        self.servers.iter().take(count).map(|server| server.address).collect()
     }
 
     /// The processes whose CPU counts.
     pub(crate) fn pids(&self) -> Vec<u32> {
-        [Some(&self.server), self.other.as_ref()].into_iter().flatten().map(Server::pid).collect()
+        self.servers.iter().map(Server::pid).collect()
+    }
+
+    /// The Redis between them.
+    pub(crate) fn redis(&self) -> Option<u32> {
+        self.redis.as_ref().map(|redis| redis.child.id())
     }
 }
 
@@ -143,37 +171,37 @@ impl Drop for Redis {
     }
 }
 
-/// Starts a server on a free port and waits until it listens; for [`Peer::Home`] and [`Peer::Hop`] two.
+/// Starts a server on a free port and waits until it listens; or several with a Redis between them.
 pub(crate) fn start(peer: Peer, place: Place) -> io::Result<Site> {
-    if !matches!(peer, Peer::Home | Peer::Hop) {
-        return Ok(Site { server: single(peer, place)?, other: None, through: None, _redis: None });
-    }
+    let count = match peer {
+        Peer::Home | Peer::Hop => 2,
+        Peer::Cluster(count) | Peer::Adapter(count) => count,
+        _ => {
+            let servers = vec![launch(peer, place, None)?];
+            return Ok(Site { servers, through: None, redis: None, spread: false });
+        }
+    };
     let redis = Redis::start()?;
-    let (server, other) = (node(&redis, place)?, node(&redis, place)?);
-    let through = (peer == Peer::Hop).then_some(other.address);
-    Ok(Site { server, other: Some(other), through, _redis: Some(redis) })
+    let servers: Vec<_> = (0..count).map(|_| launch(peer, place, Some(&redis))).collect::<io::Result<_>>()?;
+    let through = servers.get(1).filter(|_| peer == Peer::Hop).map(|server| server.address);
+    let spread = matches!(peer, Peer::Cluster(_) | Peer::Adapter(_));
+    Ok(Site { servers, through, redis: Some(redis), spread })
 }
 
-fn node(redis: &Redis, place: Place) -> io::Result<Server> {
+/// One server, or one of those around a Redis.
+fn launch(peer: Peer, place: Place, redis: Option<&Redis>) -> io::Result<Server> {
     let files = tempfile::tempdir()?;
     let config = files.path().join("frontroom.yaml");
-    std::fs::write(&config, format!("{RULES}{NODE}"))?;
-    let mut command = server::frontroom(place.cores, place.workers, &config);
-    let upstream = format!("http://{}", backend::address()?);
-    command.env("UPSTREAM", upstream).env("REDIS", redis.socket());
-    Server::start(command, files, None)
-}
-
-fn single(peer: Peer, place: Place) -> io::Result<Server> {
-    let files = tempfile::tempdir()?;
-    let config = files.path().join("frontroom.yaml");
-    std::fs::write(&config, RULES)?;
+    std::fs::write(&config, format!("{RULES}{}", redis.map_or("", |_| NODE)))?;
     let mut command = match peer {
-        Peer::Frontroom | Peer::Home | Peer::Hop => server::frontroom(place.cores, place.workers, &config),
-        Peer::Node => server::node(place.cores, "server.js"),
+        Peer::Node | Peer::Adapter(_) => server::node(place.cores, "server.js"),
         Peer::Socketioxide => server::this(place.cores, SOCKETIOXIDE)?,
         Peer::Floor => server::this(place.cores, FLOOR)?,
+        _ => server::frontroom(place.cores, place.workers, &config),
     };
     command.env("UPSTREAM", format!("http://{}", backend::address()?));
+    if let Some(redis) = redis {
+        command.env("REDIS", redis.socket());
+    }
     Server::start(command, files, None)
 }

@@ -44,9 +44,7 @@ fn run(
     count: u64,
 ) -> Result<Vec<Figure>, Failure> {
     let mut generator = bench.generator()?;
-    let clients = connect(&mut generator, transport, rooms * size, AT_ONCE)?;
-    let places: Vec<(usize, usize)> = clients.iter().map(|client| (*client, client % rooms)).collect();
-    join(&mut generator, &places)?;
+    connected(&mut generator, transport, (rooms, size))?;
     let mut house = House::new(rooms, size, window);
     house.broadcast(&mut generator, count / 10)?;
     let reads = generator.reads;
@@ -58,6 +56,17 @@ fn run(
     Ok(vec![bench.figure(row, used, deliveries, &note)])
 }
 
+/// Connects the clients of all rooms, which join them.
+pub(super) fn connected(
+    generator: &mut Generator,
+    transport: Transport,
+    (rooms, size): (usize, usize),
+) -> Result<(), Failure> {
+    let clients = connect(generator, transport, rooms * size, AT_ONCE)?;
+    let places: Vec<(usize, usize)> = clients.iter().map(|client| (*client, client % rooms)).collect();
+    join(generator, &places)
+}
+
 /// A room: client `c` is in room `c % rooms`, and the room's first client sends.
 struct Room {
     /// Broadcasts sent.
@@ -67,7 +76,7 @@ struct Room {
 }
 
 /// All rooms, and what each client has heard.
-struct House {
+pub(super) struct House {
     rooms: Vec<Room>,
     size: usize,
     window: usize,
@@ -76,14 +85,15 @@ struct House {
 }
 
 impl House {
-    fn new(rooms: usize, size: usize, window: usize) -> House {
+    /// Nothing was said yet; at most `window` broadcasts will be under way.
+    pub(super) fn new(rooms: usize, size: usize, window: usize) -> House {
         let next = vec![0; rooms * size];
         let rooms = (0..rooms).map(|_| Room { sent: 0, missing: VecDeque::new() }).collect();
         House { rooms, size, window, next }
     }
 
     /// Sends broadcasts to the rooms in turn until all are delivered.
-    fn broadcast(&mut self, generator: &mut Generator, count: u64) -> Result<(), Failure> {
+    pub(super) fn broadcast(&mut self, generator: &mut Generator, count: u64) -> Result<(), Failure> {
         let (mut sent, mut done) = (0, 0);
         let (mut heard, mut progress) = (Vec::new(), Progress::new());
         while done < count {

@@ -4,6 +4,7 @@ mod direct;
 mod echo;
 mod fanout;
 mod memory;
+mod nodes;
 mod paced;
 mod rule;
 mod setup;
@@ -85,6 +86,16 @@ const WORKERS: &[(&str, Peer, Place)] = &[
 const NODES: &[(&str, Peer, Place)] =
     &[("at its node", Peer::Home, PINNED), ("through another", Peer::Hop, PINNED)];
 
+/// What several nodes cost that act as one, with a Redis between them.
+const SEVERAL: &[(&str, Peer, Place)] = &[
+    ("1 node", Peer::Cluster(1), PINNED),
+    ("2 nodes", Peer::Cluster(2), PINNED),
+    ("3 nodes", Peer::Cluster(3), PINNED),
+    ("Node, 1", Peer::Adapter(1), PINNED),
+    ("Node, 2", Peer::Adapter(2), PINNED),
+    ("Node, 3", Peer::Adapter(3), PINNED),
+];
+
 /// All cases, in the order of the table.
 pub(crate) const ALL: &[Case] = &[
     events("fanout-w1", |bench| fanout::one_room(bench, "fan-out 1 x 1000, w 1", 1, 200)),
@@ -100,6 +111,8 @@ pub(crate) const ALL: &[Case] = &[
         columns: NODES,
         ..case("hop", |bench| fanout::polling(bench, "polling among nodes, 1 x 500, w 1"))
     },
+    Case { columns: SEVERAL, ..case("nodes-fanout", nodes::fanout) },
+    Case { columns: SEVERAL, ..case("nodes-rooms", nodes::rooms) },
     Case { rounds: 3, ..case("memory", memory::run) },
     workers("workers-fanout", |bench| fanout::one_room(bench, "wall: fan-out 1 x 1000, w 8", 8, 600)),
     workers("workers-echo", |bench| echo::run(bench, "wall: event with ack, 100 clients")),
@@ -139,11 +152,16 @@ impl Bench {
     }
 
     fn generator(&self) -> io::Result<Generator> {
-        Generator::new(self.server.address(), self.server.through, self.awake)
+        Generator::new(self.server.addresses(), self.server.through, self.awake)
     }
 
     fn pid(&self) -> u32 {
-        self.server.server.pid()
+        self.server.pids().first().copied().unwrap_or_default()
+    }
+
+    /// The process of the Redis between several.
+    fn redis(&self) -> Option<u32> {
+        self.server.redis()
     }
 
     fn watch(&self) -> io::Result<Watch> {

@@ -25,9 +25,10 @@ const TURN: usize = 64;
 /// What browsers send along, and no server here looks at.
 const HEADERS: &str = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\r\nAccept: */*\r\n";
 
-/// All clients of one server.
+/// All clients of one server, or of several that act as one.
 pub(crate) struct Generator {
-    address: SocketAddr,
+    /// Where clients open their sessions, in turn.
+    addresses: Vec<SocketAddr>,
     /// Where clients go on once their sessions are open.
     through: Option<SocketAddr>,
     awake: bool,
@@ -45,15 +46,15 @@ pub(crate) struct Generator {
 }
 
 impl Generator {
-    /// Without clients, who open their sessions at `address` and go on `through` another place, if there is
+    /// Without clients, who open their sessions at `addresses` in turn and go on `through` another place, if there is
     /// one. `awake`: it never sleeps, so that no server pays for waking it.
     pub(crate) fn new(
-        address: SocketAddr,
+        addresses: Vec<SocketAddr>,
         through: Option<SocketAddr>,
         awake: bool,
     ) -> io::Result<Generator> {
         Ok(Generator {
-            address,
+            addresses,
             through,
             awake,
             poll: Poll::new()?,
@@ -163,7 +164,9 @@ impl Generator {
         });
         if known.is_none() {
             let has_session = self.clients.get(who).is_some_and(|client| !client.sid.is_empty());
-            let address = self.through.filter(|_| has_session).unwrap_or(self.address);
+            let own = self.addresses.get(who % self.addresses.len().max(1)).copied();
+            let address = self.through.filter(|_| has_session).or(own);
+            let address = address.ok_or_else(|| io::Error::other("there is no server"))?;
             let mut connection = Connection::open(address, (who, place))?;
             connection.register(self.poll.registry(), id)?;
             if let Some(slot) = self.connections.get_mut(id) {
