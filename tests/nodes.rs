@@ -175,6 +175,23 @@ fn a_large_post_streams_through_and_one_too_large_is_refused_as_at_home() {
 }
 
 #[test]
+fn long_answers_of_many_at_once_share_the_connection() {
+    let site = Site::new();
+    let (one, two) = (site.node(), site.node());
+    let clients: Vec<_> = (0..12).map(|_| Polling::connect(&one.address)).collect();
+    let pending: Vec<_> = clients.iter().map(|client| at(&two, client).begin_get()).collect();
+    eventually("the GETs are at their node", || (served(&one, "ok") == 12).then_some(()));
+    let text = |count: usize| char::from(b'a' + count as u8).to_string().repeat(700_000);
+    for (count, client) in clients.iter().enumerate() {
+        assert_eq!(client.post(&format!(r#"421["echo","{}"]"#, text(count))).text(), "ok");
+    }
+    for (count, pending) in pending.iter().enumerate() {
+        assert_eq!(support::http::read(pending).text(), format!(r#"431["{}"]"#, text(count)));
+    }
+    assert_eq!(forwarded(&two, "ok"), 12);
+}
+
+#[test]
 fn a_get_that_is_given_up_at_another_node_ends_the_session_as_at_home() {
     let site = Site::new();
     let (one, two) = (site.node(), site.node());

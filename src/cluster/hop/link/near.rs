@@ -243,3 +243,98 @@ impl Drop for Open {
         metrics::cluster_links(-1.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: Duration = Duration::from_secs(9);
+
+    fn link() -> Arc<Link> {
+        Arc::new(Link::new())
+    }
+
+    /// What the other node would read.
+    fn said(link: &Link) -> Vec<(u64, String)> {
+        let mut bytes = Vec::new();
+        link.state().outbox.push(|out| bytes = std::mem::take(out));
+        let (mut rest, mut said) = (bytes.as_slice(), Vec::new());
+        while let Some((frame, length)) = Frame::read(rest).unwrap() {
+            said.push((frame.number, format!("{:?}", frame.said().unwrap())));
+            rest = &rest[length..];
+        }
+        said
+    }
+
+    fn hear(link: &Link, number: u64, answer: Answer) {
+        let (mut bytes, mut left) = (Vec::new(), Some(answer));
+        while let Some(rest) = left.take() {
+            left = frame::answer(&mut bytes, number, rest);
+        }
+        let mut rest = bytes.as_slice();
+        while let Some((frame, length)) = Frame::read(rest).unwrap() {
+            link.state().hear(frame).unwrap();
+            rest = &rest[length..];
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_find_who_asked_in_any_order() {
+        let link = link();
+        let tickets: Vec<_> = (0..3).map(|n| link.ask(&format!("s{n}"), &Asked::Get, TIME).unwrap()).collect();
+        assert_eq!(said(&link).len(), 3);
+        let packets = |size| Answer::Packets { bytes: vec![b'x'; size].into(), binary: false };
+        hear(&link, 3, packets(100_000));
+        hear(&link, 1, Answer::Posted);
+        // An answer to nobody, as after a request was given up, is nobody's.
+        hear(&link, 9, Answer::Posted);
+        hear(&link, 2, packets(7));
+        let mut answers = Vec::new();
+        for ticket in tickets {
+            answers.push(ticket.answer().await);
+        }
+        assert_eq!(answers, [Ok(Answer::Posted), Ok(packets(7)), Ok(packets(100_000))]);
+        assert_eq!(said(&link), [], "nothing of it was given up");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_asked_otherwise() {
+        let link = link();
+        let post = Asked::Post { body: vec![b'x'; 16 * 1024].into(), binary: false };
+        let mut tickets = Vec::new();
+        while let Some(ticket) = link.ask("s", &post, TIME) {
+            tickets.push(ticket);
+            assert!(tickets.len() < 100, "there is no bound");
+        }
+        assert_eq!(tickets.len(), 61, "a megabyte waits");
+        assert!(link.ask("s", &Asked::Get, TIME).is_none());
+        assert_eq!(said(&link).len(), 61);
+        assert!(link.ask("s", &Asked::Get, TIME).is_some());
+    }
+
+    #[test]
+    fn who_leaves_is_given_up_and_who_waits_too_long() {
+        let link = link();
+        drop(link.ask("s", &Asked::Get, TIME));
+        let mut late = link.ask("s", &Asked::Get, Duration::ZERO).unwrap();
+        assert!(link.state().look(TIME));
+        assert_eq!(late.answer.try_recv(), Ok(Err("timeout")));
+        drop(late);
+        let give_ups: Vec<_> = said(&link).into_iter().filter(|(_, said)| said == "GiveUp").collect();
+        assert_eq!(give_ups.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn a_node_that_says_nothing_is_asked_and_then_given_up() {
+        let link = link();
+        assert!(link.state().look(Duration::ZERO), "nobody waits for it");
+        let _ticket = link.ask("s", &Asked::Get, TIME);
+        assert!(link.state().look(TIME));
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(link.state().look(Duration::ZERO));
+        assert_eq!(said(&link).last().map(|(_, said)| said.as_str()), Some("Ping"));
+        assert!(link.state().look(TIME), "it has as long again");
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(!link.state().look(Duration::ZERO));
+    }
+}
