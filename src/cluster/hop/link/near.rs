@@ -281,7 +281,8 @@ mod tests {
     #[tokio::test]
     async fn answers_find_who_asked_in_any_order() {
         let link = link();
-        let tickets: Vec<_> = (0..3).map(|n| link.ask(&format!("s{n}"), &Asked::Get, TIME).unwrap()).collect();
+        let tickets: Vec<_> =
+            (0..3).map(|n| link.ask(&format!("s{n}"), &Asked::Get, TIME).unwrap()).collect();
         assert_eq!(said(&link).len(), 3);
         let packets = |size| Answer::Packets { bytes: vec![b'x'; size].into(), binary: false };
         hear(&link, 3, packets(100_000));
