@@ -65,9 +65,7 @@ impl Door {
         let said = Said::of(request.headers());
         self.engine.call(request, || said.caller()).await
     }
-}
 
-impl Door {
     /// Opens a link for another node that asks for this one.
     fn link(&self, request: &mut Request<Body>, to: Option<NodeId>) -> Response<Body> {
         match to {
