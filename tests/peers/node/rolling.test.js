@@ -2,10 +2,10 @@
 // that was acked is lost, and every client is back within the grace.
 
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { io } from 'socket.io-client';
 import { startGateway } from '../support/gateway.js';
+import { startLedger } from '../support/ledger.js';
 import { freePort, startNginx } from '../support/nginx.js';
 import { within } from '../support/wait.js';
 
@@ -14,27 +14,6 @@ const DELAY_MS = 500;
 const GRACE_MS = 8_000;
 /** Time for the last client's own wait before it tries again (at most 1 s), and for a slow machine. */
 const SLACK_MS = 8_000;
-
-/** Keeps the ids of the events that arrived. */
-async function startLedger() {
-  const arrived = new Map();
-  const server = createServer(async (request, response) => {
-    let text = '';
-    for await (const chunk of request) text += chunk;
-    const { id } = JSON.parse(text);
-    arrived.set(id, (arrived.get(id) ?? 0) + 1);
-    response.writeHead(201, { 'Content-Type': 'application/json' }).end(JSON.stringify({ id }));
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    arrived,
-    url: `http://127.0.0.1:${server.address().port}`,
-    stop() {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 /** A client that says something twice a second, and notes what was acked. */
 function startClient(url, name, acked) {

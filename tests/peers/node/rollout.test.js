@@ -2,11 +2,11 @@
 // stock clients talk and listen: no event that was acked is lost, and clients come back in a spread and not all at once.
 
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { io } from 'socket.io-client';
 import { TRANSPORTS } from '../support/clients.js';
 import { startGateway } from '../support/gateway.js';
+import { startLedger } from '../support/ledger.js';
 import { freePort, startNginx } from '../support/nginx.js';
 import { startRedis } from '../support/redis.js';
 
@@ -25,27 +25,6 @@ const WINDOW_MS = 500;
 const SHARE = 0.4;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Keeps the ids of the events that arrived. */
-async function startLedger() {
-  const arrived = new Map();
-  const server = createServer(async (request, response) => {
-    let text = '';
-    for await (const chunk of request) text += chunk;
-    const { id } = JSON.parse(text);
-    arrived.set(id, (arrived.get(id) ?? 0) + 1);
-    response.writeHead(201, { 'Content-Type': 'application/json' }).end(JSON.stringify({ id }));
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    arrived,
-    url: `http://127.0.0.1:${server.address().port}`,
-    stop() {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 /** The gateways at ports of their own, so that new ones take the places of old ones. */
 async function startNodes(upstream, redis, finallyDo) {
