@@ -22,7 +22,7 @@ const GRACE_MS = 8_000;
 const SLACK_MS = 10_000;
 /** Clients may come back in this time at most this share of those that were sent away. */
 const WINDOW_MS = 500;
-const SHARE = 0.4;
+const SHARE = 0.5;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
