@@ -1,5 +1,6 @@
 // Three gateways that act as one, behind a plain round-robin nginx, are replaced one after the other while a thousand
-// stock clients talk and listen: no event that was acked is lost, and clients come back in a spread and not all at once.
+// stock clients talk and listen: no event that was acked is lost, clients come back in a spread and not all at once, and
+// find elsewhere the session that they had, with what was said meanwhile.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -20,9 +21,11 @@ const DELAY_MS = 500;
 const GRACE_MS = 8_000;
 /** Time for the last client's own wait before it tries again (at most 1 s), and for a slow machine. */
 const SLACK_MS = 10_000;
-/** Clients may come back in this time at most this share of those that were sent away. */
+/** At most this share of those that were sent away may come back within this time. */
 const WINDOW_MS = 500;
 const SHARE = 0.5;
+/** Of all clients, those that a restart may cost their session. */
+const UNRECOVERED = 0.01;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -42,7 +45,7 @@ cluster:
   lease: 3s
   redis: {url: "${redis}"}
   node: {listen: "127.0.0.1:0", advertise: "http://127.0.0.1:0", secret: "a secret of the test"}
-socketio: {events: {say: {request: "POST /say"}}}
+socketio: {recovery: {enabled: true}, events: {say: {request: "POST /say"}}}
 shutdown: {delay: ${DELAY_MS}ms, grace: ${GRACE_MS}ms}
 `;
     const start = () => startGateway({ config });
@@ -56,14 +59,14 @@ function startClient(url, index, acked) {
   const way = { 0: 'polling', 1: 'upgrade' }[index % MIX] ?? 'websocket';
   const options = { transports: TRANSPORTS[way], forceNew: true, reconnectionDelay: 100, reconnectionDelayMax: 1_000 };
   const socket = io(url, options);
-  const client = { socket, way, error: 'no answer yet', away: [], back: [], ticks: 0 };
+  const client = { socket, way, error: 'no answer yet', away: [], back: [], ticks: [] };
   socket.on('connect', () => client.back.push({ at: performance.now(), recovered: socket.recovered }));
   socket.on('disconnect', (reason) => {
     client.error = reason;
     client.away.push({ at: performance.now(), reason });
   });
   socket.on('connect_error', (error) => (client.error = `${error.message} ${error.description?.message ?? ''}`));
-  socket.on('tick', () => client.ticks++);
+  socket.on('tick', (tick) => client.ticks.push(tick));
   let count = 0;
   const say = () => {
     if (!socket.connected) return;
@@ -137,6 +140,20 @@ function outcome(clients, begun) {
   };
 }
 
+/** Whoever always found its session again has heard each tick once and in order. */
+async function assertTold(clients, count) {
+  const kept = clients.filter(({ back }) => back.slice(1).every(({ recovered }) => recovered));
+  const expected = Array.from({ length: count }, (_, tick) => tick);
+  const deadline = Date.now() + SLACK_MS;
+  while (kept.some(({ ticks }) => ticks.length < count) && Date.now() < deadline) await pause(20);
+  const wrong = kept.filter(({ ticks }) => ticks.join() !== expected.join());
+  assert.deepEqual(
+    wrong.slice(0, 3).map(({ way, ticks }) => `${way}: ${ticks}`),
+    [],
+    `${wrong.length} of ${kept.length} recovered clients have not heard ${count} ticks once and in order`,
+  );
+}
+
 test('three nodes replaced one by one under load', { timeout: 180_000 }, async (t) => {
   const ending = [];
   try {
@@ -181,11 +198,13 @@ async function roll(t, finallyDo) {
     assert.ok(seen.sent > CLIENTS / NODES / 3, `the restart sent its clients away: ${seen.sent}`);
     assert.ok(!seen.reasons.includes('io server disconnect'), 'a client that is told to go would stay away');
     assert.ok(acked.size > before, 'events were acked meanwhile');
+    assert.ok(seen.unrecovered < UNRECOVERED * CLIENTS, `${seen.unrecovered} clients lost their session`);
     assert.ok(seen.crowd <= SHARE * seen.sent, `${seen.crowd} of ${seen.sent} came back within ${WINDOW_MS} ms`);
   }
 
   clients.forEach((client) => client.hush());
   await ticker.stop();
+  await assertTold(clients, ticker.count);
   t.diagnostic(`${acked.size} events were acked, ${ticker.count} ticks sent`);
   const lost = [...acked].filter((id) => !ledger.arrived.has(id));
   assert.deepEqual(lost, [], `${lost.length} of ${acked.size} acked events are not there`);
