@@ -27,6 +27,7 @@ use super::pass::Passes;
 use crate::body::Body;
 use crate::cluster::{NodeId, Registry};
 use crate::engineio::{Asked, Engine, Unwrap};
+use crate::http1;
 
 thread_local! {
     /// The links of this thread, by who asks and who is asked.
@@ -89,7 +90,7 @@ pub(super) fn accept(
 ) -> Response<Body> {
     let (response, challenge) = greeting::agree();
     let (engine, passes, guests) = (Arc::clone(engine), passes.clone(), guests.clone());
-    let upgrade = hyper::upgrade::on(request);
+    let upgrade = http1::upgrade::on(request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
             far::serve(unwrap(upgraded), engine, passes, challenge, guests).await;
