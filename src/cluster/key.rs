@@ -37,6 +37,11 @@ impl Keys {
         self.0.first().map_or([0; WHOLE], |key| of(key, parts).finalize().into_bytes().into())
     }
 
+    /// The codes of a message by all secrets, the newest first.
+    pub(super) fn codes(&self, parts: &[&[u8]]) -> Vec<[u8; WHOLE]> {
+        self.0.iter().map(|key| of(key, parts).finalize().into_bytes().into()).collect()
+    }
+
     /// Whether `code` is the beginning of the message's, or all of it. Takes as long for a wrong one as for another.
     pub(super) fn knows(&self, parts: &[&[u8]], code: &[u8]) -> bool {
         self.0.iter().any(|key| of(key, parts).verify_truncated_left(code).is_ok())

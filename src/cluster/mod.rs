@@ -1,6 +1,7 @@
 //! Redis: what makes several nodes act as one, and who else publishes events over it.
 
 mod bus;
+mod comeback;
 mod departures;
 mod emitters;
 mod hop;
@@ -9,6 +10,7 @@ mod node;
 mod options;
 mod registry;
 mod requests;
+mod safe;
 mod sockets;
 mod store;
 mod wire;

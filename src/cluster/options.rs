@@ -21,6 +21,8 @@ pub struct Options {
     pub(super) prefix: Arc<str>,
     /// Bytes that may wait to be published.
     pub(super) max_queue: usize,
+    /// Messages that the stream may have.
+    pub(super) max_stream: u64,
     /// How long the answers of other nodes are waited for.
     pub(super) request_timeout: Duration,
     /// How long after its last sign of life a node counts as dead.
@@ -63,6 +65,10 @@ impl Options {
         if max_queue == 0 {
             problems.add("cluster.redis.max_queue", "nothing may wait", "write a size such as 16MB");
         }
+        let max_stream = redis.max_stream.unwrap_or(defaults::CLUSTER_MAX_STREAM);
+        if max_stream == 0 {
+            problems.add("cluster.redis.max_stream", "nothing may be kept", "write a number such as 100000");
+        }
         let listen = node.listen.as_deref().unwrap_or(defaults::CLUSTER_LISTEN);
         if !is_address(listen) {
             let wrong = format!("`{listen}` is not an address");
@@ -101,6 +107,7 @@ impl Options {
             store: Arc::new(store.ok()?),
             prefix: prefix.into(),
             max_queue: usize::try_from(max_queue).unwrap_or(usize::MAX),
+            max_stream,
             request_timeout,
             lease,
             listen: listen.to_owned(),

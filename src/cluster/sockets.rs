@@ -44,8 +44,13 @@ impl Cluster {
 
 impl Sockets for Cluster {
     fn perform(&self, command: Command) -> BoxFuture<'static, Heard<usize>> {
-        let mut count = self.hub.run_here(&command);
-        let open = self.tell_all(command.event(), |number| wire::perform(number, &command));
+        let (mut count, open) = self.hub.run_and(&command, |place| {
+            let open = self.requests.begin(self.registry.others());
+            if self.has_time_for(command.event()) {
+                self.push(&command, place, &wire::perform(open.number(), &command, place));
+            }
+            open
+        });
         let time = self.time();
         async move {
             let silent_nodes = open

@@ -7,8 +7,8 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, RedisFuture,
-    RedisResult, TlsMode, Value,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
+    RedisFuture, RedisResult, ScriptInvocation, TlsMode, Value,
 };
 use tokio::sync::Mutex;
 
@@ -43,7 +43,40 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// A connection for scripts that is made when the first is run, shared by all of them, and made anew once one fails.
+#[derive(Default)]
+pub(super) struct Line(Mutex<Option<Commands>>);
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Line")
+    }
+}
+
+impl Line {
+    /// Runs a script.
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        store: &Store,
+        script: &ScriptInvocation<'_>,
+    ) -> RedisResult<T> {
+        let mut redis = {
+            let mut held = self.0.lock().await;
+            match &*held {
+                Some(redis) => redis.clone(),
+                None => held.insert(store.commands().await?).clone(),
+            }
+        };
+        let answer = script.invoke_async(&mut redis).await;
+        if answer.is_err() {
+            *self.0.lock().await = None;
+        }
+        answer
+    }
+}
+
 /// A connection for commands.
+#[derive(Clone)]
 pub(super) enum Commands {
     One(Box<MultiplexedConnection>),
     Many(Box<ClusterConnection>),
@@ -182,6 +215,13 @@ impl Several {
         SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master)
             .map(|client| Store::Watched(Box::new(Mutex::new(client))))
             .map_err(|_| RIGHT)
+    }
+}
+
+impl Commands {
+    /// Whether there are several servers, each with its part of the keys.
+    pub(super) fn is_many(&self) -> bool {
+        matches!(self, Commands::Many(_))
     }
 }
 

@@ -125,6 +125,8 @@ pub const HOOK_ACK_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CLUSTER_PREFIX: &str = "frontroom";
 /// `cluster.redis.max_queue`, in bytes.
 pub const CLUSTER_MAX_QUEUE: u64 = 16_000_000;
+/// `cluster.redis.max_stream`, in messages.
+pub const CLUSTER_MAX_STREAM: u64 = 100_000;
 /// `cluster.node.listen`.
 pub const CLUSTER_LISTEN: &str = "0.0.0.0:4002";
 /// `cluster.node.connect_timeout`.

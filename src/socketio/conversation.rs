@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 
 use super::hub::Hub;
 use super::packet::{self, Content, Incomplete, Invalid, Packet, Parsed};
-use super::recovery::{Confirmed, Identity};
+use super::recovery::{Confirmed, Identity, Key, Unrecognized};
 use super::{Acknowledge, Event, Socket, legacy};
 use crate::engineio::{Conversation, Message, Protocol, Reason, Session, random_id};
 use crate::json::Json;
@@ -191,7 +191,7 @@ impl Talk {
             return Ok(());
         };
         let auth = auth.unwrap_or_else(|| Json::from_static("{}"));
-        let (auth, who) = self.identify(session, &name, auth);
+        let (auth, who, elsewhere) = self.identify(session, &name, auth);
         let recovery = self.hub.recovery();
         let socket = Arc::new(Socket::new(self.clone(), session.clone(), name, captures, auth, who));
         if socket.recovered() {
@@ -199,23 +199,35 @@ impl Talk {
         }
         let placed = self.place(&socket);
         match placed {
-            Ok(true) => socket.start(),
+            Ok(true) => match elsewhere {
+                Some(key) => socket.start_as_known(key),
+                None => socket.start(),
+            },
             // Its client may try again.
             Ok(false) | Err(_) => recovery.ended(&socket, Reason::TransportClose),
         }
         placed.map(|_| ())
     }
 
-    /// Who a client is; clients 1.x and 2.x cannot come back.
-    fn identify(&self, session: &Session, namespace: &str, auth: Json) -> (Json, Identity) {
+    /// Who a client is, and what another node may know it by; clients 1.x and 2.x cannot come back.
+    fn identify(&self, session: &Session, namespace: &str, auth: Json) -> (Json, Identity, Option<Key>) {
         if session.protocol() == Protocol::V3 {
             let id = legacy::socket_id(session, namespace);
-            return (auth, Identity { id, ..Identity::default() });
+            return (auth, Identity { id, ..Identity::default() }, None);
         }
         let recovery = self.hub.recovery();
         let (auth, key) = recovery.split(auth);
-        let past = key.and_then(|key| recovery.recognize(namespace, &key));
-        (auth, past.unwrap_or_else(|| recovery.stranger(random_id())))
+        let stranger = || recovery.stranger(random_id());
+        let Some(key) = key else { return (auth, stranger(), None) };
+        match recovery.recognize(namespace, &key) {
+            Ok(who) => (auth, who, None),
+            Err(Unrecognized::Unknown) if self.hub.peers().is_some() => (auth, stranger(), Some(key)),
+            Err(Unrecognized::Unknown) => {
+                metrics::recovery("unknown");
+                (auth, stranger(), None)
+            }
+            Err(Unrecognized::TooOld) => (auth, stranger(), None),
+        }
     }
 
     /// Gives a new socket its place; false where the session is over.

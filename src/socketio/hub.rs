@@ -12,7 +12,8 @@ use super::conversation::{Handle, Talk};
 use super::follow::Followers;
 use super::life;
 use super::namespace::Namespace;
-use super::recovery::{self, Log, Recovery};
+use super::recovery::{self, Log, Origin, Place, Recovery};
+use super::socket::lock;
 use super::{Asking, Command, Events, Limits, Outgoing, Peers, Question, Socket, Target, packet};
 use crate::engineio::{Application, Conversation, Parcel, Session};
 use crate::headers::Said;
@@ -103,8 +104,9 @@ impl Hub {
         &self.events
     }
 
-    /// Makes this node one of several, once.
-    pub fn join_peers(&self, peers: Arc<dyn Peers>) {
+    /// Makes this node one of several, once; `node` is its number.
+    pub fn join_peers(&self, node: u64, peers: Arc<dyn Peers>) {
+        self.recovery.join(node);
         let _ = self.peers.set(peers);
     }
 
@@ -115,28 +117,38 @@ impl Hub {
     /// Does one thing to a selection of sockets, on other nodes as well; answers how many it was done to here (for
     /// an emit: queued for).
     pub fn run(&self, command: &Command) -> usize {
-        let count = self.run_here(command);
-        self.pass_on(command);
-        count
+        self.run_and(command, |place| self.pass_on(command, place)).0
     }
 
-    /// The same on this node alone.
+    /// The same, by whoever passes it on itself: it is told what names an event that is kept for clients that come
+    /// back. What is passed on is in the order in which it was done here.
+    pub fn run_and<T>(&self, command: &Command, pass_on: impl FnOnce(Option<Place>) -> T) -> (usize, T) {
+        let mut log = self.recovery.log();
+        let (count, place) = self.act(command, None, log.as_deref_mut(), Origin::Here);
+        (count, pass_on(place))
+    }
+
+    /// The same on this node alone: the others have it from where this one has it.
     pub fn run_here(&self, command: &Command) -> usize {
-        self.act(command, None, self.recovery.log().as_deref_mut())
+        self.run_as(command, Origin::Each)
+    }
+
+    pub(super) fn run_as(&self, command: &Command, origin: Origin) -> usize {
+        self.act(command, None, self.recovery.log().as_deref_mut(), origin).0
     }
 
     /// The same as [`Hub::run`] for a command of `socket`'s connect rule, by whoever has the log.
     pub(super) fn run_for(&self, command: &Command, socket: &Arc<Socket>, log: Option<&mut Log>) {
-        self.act(command, Some(socket), log);
-        self.pass_on(command);
+        let (_, place) = self.act(command, Some(socket), log, Origin::Here);
+        self.pass_on(command, place);
     }
 
-    /// Lets the other nodes do it too, unless it is for one socket that is here.
-    fn pass_on(&self, command: &Command) {
+    /// Lets the other nodes do it too, unless it is for one socket that is here and nobody else is to know of it.
+    fn pass_on(&self, command: &Command, place: Option<Place>) {
         let Some(peers) = self.peers() else { return };
         let here = |id: &Arc<str>| self.socket(command.namespace(), id).is_some();
-        if !command.target().only().is_some_and(here) {
-            peers.pass_on(command);
+        if place.is_some() || !command.target().only().is_some_and(here) {
+            peers.pass_on(command, place);
         }
     }
 
@@ -168,6 +180,9 @@ impl Hub {
     pub fn note_change(&self, socket: &Arc<Socket>) {
         if let Some(peers) = self.peers() {
             peers.changed(socket);
+            if let Some(trail) = &socket.trail {
+                peers.session_changed(&lock(trail).pid());
+            }
         }
     }
 
@@ -193,26 +208,40 @@ impl Hub {
         self.find(namespace)?.get(id)
     }
 
-    fn act(&self, command: &Command, opener: Option<&Arc<Socket>>, mut log: Option<&mut Log>) -> usize {
+    fn act(
+        &self,
+        command: &Command,
+        opener: Option<&Arc<Socket>>,
+        mut log: Option<&mut Log>,
+        origin: Origin,
+    ) -> (usize, Option<Place>) {
         let (name, target) = (command.namespace(), command.target());
         // An event is kept also where nobody is left to send it to now.
-        let kept = match (command, log.as_deref_mut()) {
-            (Command::Emit { event, .. }, Some(log)) => Some(keep(log, name, target, event)),
-            _ => None,
+        let (kept, place) = match (command, log.as_deref_mut()) {
+            (Command::Emit { event, .. }, Some(log)) => {
+                let (parcel, place) = keep(log, origin, (name, target), event);
+                (Some(parcel), place)
+            }
+            _ => (None, None),
         };
-        let Some(namespace) = self.find(name) else { return 0 };
+        let Some(namespace) = self.find(name) else { return (0, place) };
         let sockets = namespace.select(target);
         if sockets.is_empty() {
-            return 0;
+            return (0, place);
         }
         let log = log.as_deref();
         let own = |socket: &Arc<Socket>| opener.is_some_and(|opener| Arc::ptr_eq(opener, socket));
         match command {
             Command::Emit { event, .. } => {
                 let parcel = kept.unwrap_or_else(|| packet::event_parcel(name, event, None));
-                let count = sockets.iter().filter(|socket| socket.deliver(&parcel, own(socket))).count();
+                let had = match (origin, log) {
+                    (Origin::There(place, _), Some(log)) if log.may_be_had(place) => Some(place),
+                    _ => None,
+                };
+                let sockets = sockets.iter().filter(|socket| !had.is_some_and(|place| socket.has(place)));
+                let count = sockets.filter(|socket| socket.deliver(&parcel, own(socket))).count();
                 metrics::deliveries(count as u64);
-                return count;
+                return (count, place);
             }
             Command::Ask { event, asking, .. } => {
                 let asked: Vec<Asked> = sockets.iter().map(|socket| socket.ask(event, own(socket))).collect();
@@ -221,7 +250,7 @@ impl Hub {
                 if let Some(hub) = sockets.first().map(|socket| socket.talk.hub()) {
                     life::spawn(hub, ask::hand_on(asked, asking.clone()));
                 }
-                return count;
+                return (count, None);
             }
             Command::Join { rooms, .. } => sockets.iter().for_each(|socket| {
                 namespace.join(socket, rooms, log);
@@ -233,7 +262,7 @@ impl Hub {
             }),
             Command::Disconnect { close, .. } => sockets.iter().for_each(|socket| socket.disconnect(*close)),
         }
-        sockets.len()
+        (sockets.len(), None)
     }
 
     /// Sends a question; whoever asks waits for the answers.
@@ -291,6 +320,13 @@ impl Hub {
 }
 
 /// Gives an event its place in the log, and writes it down with its offset.
-fn keep(log: &mut Log, namespace: &Arc<str>, target: &Target, event: &Outgoing) -> Parcel {
-    log.append(Instant::now(), namespace, target, |offset| packet::event_parcel_at(namespace, event, offset))
+fn keep(
+    log: &mut Log,
+    origin: Origin,
+    (namespace, target): (&Arc<str>, &Target),
+    event: &Outgoing,
+) -> (Parcel, Option<Place>) {
+    log.append(Instant::now(), origin, (namespace, target), |offset| {
+        packet::event_parcel_at(namespace, event, offset)
+    })
 }

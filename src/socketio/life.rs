@@ -10,6 +10,7 @@ use std::task::{Context, Waker};
 use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
+use super::recovery::Key;
 use super::socket::lock;
 use super::{Command, Event, Hub, Refusal, Socket, conversation};
 use crate::engineio::{Hold, Reason};
@@ -69,6 +70,24 @@ impl Socket {
                 Ok(commands) if socket.welcome(&commands) => socket.work().await,
                 Ok(_) => socket.begin_anew().await,
                 Err(refusal) => socket.refuse(&refusal),
+            }
+        });
+    }
+
+    /// The same once it is known whether its client was on another node: then it is who it was there.
+    pub(super) fn start_as_known(self: &Arc<Self>, key: Key) {
+        let (socket, hub, hold) = (self.clone(), self.talk.hub().clone(), self.hold_back());
+        run(self.talk.hub(), async move {
+            let known = hub.recovery().recall(&hub, socket.namespace(), &key).await;
+            drop(hold);
+            let Some(who) = known else { return socket.start() };
+            let back = Arc::new(socket.as_whom(who));
+            hub.recovery().connected(&back);
+            if socket.talk.replace(&socket, &back) {
+                back.start();
+            } else {
+                // Its client is gone again, and may try again.
+                hub.recovery().ended(&back, Reason::TransportClose);
             }
         });
     }
@@ -244,7 +263,7 @@ impl Socket {
 
     /// Tells the rules of the end, unless another node has.
     async fn tell_end(self: &Arc<Self>, hub: &Arc<Hub>, reason: Reason) {
-        if let Some(settled) = hub.peers().and_then(|peers| peers.settled()) {
+        if let Some(settled) = hub.peers().and_then(|peers| peers.settled(self)) {
             settled.await;
         }
         if self.told.load(Ordering::Acquire) {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::ask::Asked;
 use super::conversation::Talk;
 use super::life::Life;
-use super::recovery::{Identity, Log, Trail};
+use super::recovery::{Identity, Log, Place, Trail};
 use super::{Captures, Command, Outgoing, Target, legacy, packet};
 use crate::engineio::{Handshake, Parcel, Protocol, Reason, Sent, Session, Transport, random_id};
 use crate::json::Json;
@@ -107,7 +107,11 @@ impl Socket {
 
     /// The same client in the same place, as somebody new.
     pub(super) fn stranger(&self) -> Socket {
-        let who = self.talk.hub().recovery().stranger(random_id());
+        self.as_whom(self.talk.hub().recovery().stranger(random_id()))
+    }
+
+    /// The same client in the same place, as somebody else.
+    pub(super) fn as_whom(&self, who: Identity) -> Socket {
         let (talk, session, namespace) = (self.talk.clone(), self.session.clone(), self.namespace.clone());
         Socket::new(talk, session, namespace, self.captures.clone(), self.auth.clone(), who)
     }
@@ -174,15 +178,25 @@ impl Socket {
         lock(&self.life).has_ended()
     }
 
-    /// Another node has told the rules of its end: the connection is closed, and its client may come back.
-    pub fn part(&self) {
+    /// Another node has told the rules of its end.
+    pub fn was_told(&self) {
         self.told.store(true, Ordering::Release);
+    }
+
+    /// The same: the connection is closed, and its client may come back.
+    pub fn part(&self) {
+        self.was_told();
         self.session.close(Reason::ForcedServerClose);
     }
 
     /// Whether it is connected.
     pub fn is_connected(&self) -> bool {
         lock(&self.life).is_connected()
+    }
+
+    /// Whether its client has had this event from another node.
+    pub(super) fn has(&self, place: Place) -> bool {
+        self.trail.as_ref().is_some_and(|trail| lock(trail).has(place))
     }
 
     /// Sends it an event. False when it is gone or, for a volatile event, not ready.
@@ -192,7 +206,7 @@ impl Socket {
         }
         let target = Target::socket(self.id.clone());
         let (namespace, event) = (self.namespace.clone(), event.clone());
-        self.talk.hub().run_here(&Command::Emit { namespace, target, event }) > 0
+        self.talk.hub().run(&Command::Emit { namespace, target, event }) > 0
     }
 
     /// Sends it an event that its client is to answer; `own` while the connect rule's own commands

@@ -150,7 +150,7 @@ metrics! {
     /// Nodes that hold their lease in the cluster's Redis, this one included.
     pub fn cluster_nodes[](count: f64) = gauge("frontroom_cluster_nodes").set(count);
 
-    /// Times a connection to the cluster's Redis ended or could not be made, by what it is for: lease, publish, subscribe, sockets.
+    /// Times a connection to the cluster's Redis ended or could not be made, by what it is for: lease, publish, subscribe, sockets, sessions.
     pub fn cluster_connection_lost[purpose]() = counter("frontroom_cluster_connections_lost_total").increment(1);
 
     /// Messages published for other nodes.
@@ -170,6 +170,15 @@ metrics! {
 
     /// Sockets of lost nodes whose disconnect rules this node took on, by result: told or unreadable.
     pub fn cluster_departure[result]() = counter("frontroom_cluster_departures_total").increment(1);
+
+    /// Clients that came back to this node from another, by who told what they were: node (it gave them up), or redis (it did not answer).
+    pub fn cluster_recovery[from]() = counter("frontroom_cluster_recoveries_total").increment(1);
+
+    /// Messages of other nodes that did not arrive and were read from Redis' stream afterwards.
+    pub fn cluster_replayed[]() = counter("frontroom_cluster_replayed_total").increment(1);
+
+    /// Times that events of other nodes were missed for good: clients that come back and were away by then begin anew.
+    pub fn cluster_stream_gap[]() = counter("frontroom_cluster_stream_gaps_total").increment(1);
 
     /// Requests for other nodes' sessions, by result: ok (sent on and answered), gone (the node lives no more), unreachable, timeout, broken, busy, refused (another secret, or another time), client (it broke its request off), forged (the id was not sealed by a node; not sent).
     pub fn cluster_forwarded[result]() = counter("frontroom_cluster_forwarded_total").increment(1);

@@ -8,10 +8,13 @@
     reason = "it is all a test"
 )]
 
+mod comebacks;
+mod comers;
 mod deaths;
 mod nodes;
 mod outage;
 mod random;
+mod replays;
 mod rooms;
 mod sharded;
 #[path = "../support/mod.rs"]

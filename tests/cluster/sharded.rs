@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
+use super::comers::{self, Comer};
 use super::nodes::{call, client, emit, start_at};
 use super::support::eventually;
 
@@ -109,4 +110,30 @@ fn nodes_find_each_other_over_a_redis_cluster_of_three() {
         let ends = super::deaths::ends(&backend);
         (ends.get(&ids[0])? == &["node lost"]).then_some(())
     });
+}
+
+#[test]
+fn clients_come_back_to_another_node_over_a_redis_cluster_of_three() {
+    let servers = Servers::start();
+    let backend = comers::backend();
+    let config = comers::rest(&comers::config(&servers.url(), &backend));
+    let mut nodes = start_at(&servers.url(), 3, &config);
+    let dead = nodes.remove(0);
+    let clients: Vec<Comer> = (0..30).map(|_| Comer::new(&dead)).collect();
+    for n in 1..=30 {
+        comers::say(if n % 3 == 0 { &dead } else { &nodes[n as usize % 3 - 1] }, n, false);
+    }
+    eventually("all are written down", || {
+        let written =
+            |port: &u16| servers.cli(*port, &["--raw", "KEYS", "*:client:*"]).matches(":client:").count();
+        let each: Vec<usize> = servers.ports.iter().map(written).collect();
+        // Not all by one server.
+        (each.iter().sum::<usize>() == 30 && each.iter().all(|count| *count < 30)).then_some(())
+    });
+    dead.signal("KILL");
+    comers::say(&nodes[0], 31, false);
+    for (place, client) in clients.into_iter().enumerate() {
+        let back = client.back(&nodes[place % 2]);
+        assert_eq!((&back.sid, &back.heard), (&client.sid, &(1..=31).collect()), "client {place}");
+    }
 }

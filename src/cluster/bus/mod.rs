@@ -2,7 +2,9 @@
 
 mod outbox;
 mod publisher;
+mod recent;
 mod senders;
+mod stream;
 mod subscriber;
 
 use std::sync::Arc;
@@ -11,8 +13,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 pub(super) use outbox::{Channel, Outbox};
-pub(super) use publisher::publish;
-pub(super) use subscriber::{Ear, Hearing, subscribe};
+pub(super) use publisher::Publisher;
+pub(super) use stream::Stream;
+pub(super) use subscriber::{Ear, Heard, Hearing, subscribe};
 
 /// Wait before a connection is tried again: doubled from the first to the second, and never the same for two nodes.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));

@@ -46,10 +46,12 @@ struct Queue {
 }
 
 /// A message and its channel.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Parcel {
     pub(super) channel: Arc<str>,
     pub(super) message: Bytes,
+    /// Whether it goes into the stream as well.
+    pub(super) kept: bool,
 }
 
 impl Outbox {
@@ -70,9 +72,19 @@ impl Outbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a message behind those that wait. One that does not fit is dropped and counted: its number is
-    /// missing, so that the others count it as well.
+    /// Queues a message to all that the stream keeps as well.
+    pub(in crate::cluster) fn push_kept(&self, body: &[u8]) {
+        self.queue_up(Channel::All, body, true);
+    }
+
+    /// Queues a message behind those that wait.
     pub(in crate::cluster) fn push(&self, to: Channel, body: &[u8]) {
+        self.queue_up(to, body, false);
+    }
+
+    /// Queues a message. One that does not fit is dropped and counted: its number is
+    /// missing, so that the others count it as well.
+    fn queue_up(&self, to: Channel, body: &[u8], kept: bool) {
         if body.len() > MAX_MESSAGE / 2 {
             // Half of it leaves room for the head and for Redis' own bounds.
             return self.lose("too_large");
@@ -91,7 +103,7 @@ impl Outbox {
             if fits {
                 let message = self.seal.seal(&channel, self.id, number, body);
                 queue.bytes += message.len();
-                queue.waiting.push_back(Parcel { channel, message });
+                queue.waiting.push_back(Parcel { channel, message, kept });
             }
             fits
         };
@@ -145,6 +157,15 @@ impl Outbox {
     pub(in crate::cluster) fn is_settled(&self) -> bool {
         let queue = self.queue();
         queue.waiting.is_empty() && !queue.publishing
+    }
+
+    /// This node.
+    pub(super) fn id(&self) -> NodeId {
+        self.id
+    }
+
+    pub(super) fn max_bytes(&self) -> usize {
+        self.max_bytes
     }
 
     pub(super) fn channels(&self) -> &Channels {

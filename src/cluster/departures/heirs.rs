@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use super::{Departures, LOOK, sockets_of};
 use crate::cluster::registry::NodeId;
 use crate::cluster::store::Commands;
+use crate::socketio::Record;
 use crate::telemetry::metrics;
 
 /// Sockets that are taken at a time: what a node has taken is lost with it.
@@ -63,8 +64,12 @@ impl Departures {
         script.invoke_async(redis).await
     }
 
-    async fn tell(&self, closed: Vec<u8>) {
-        let record = self.safe.as_ref().and_then(|safe| safe.open(&closed));
+    pub(super) async fn tell(&self, closed: Vec<u8>) {
+        if closed.is_empty() {
+            // Another node has told of it.
+            return;
+        }
+        let record = self.safe.as_ref().and_then(|safe| safe.open::<Record>(&[], &closed));
         match record {
             Some(record) => {
                 metrics::cluster_departure("told");

@@ -134,7 +134,7 @@ impl Departures {
     fn record(&self, change: &Change) -> Option<(Weak<Socket>, Vec<u8>)> {
         let Change::Write(weak) = change else { return None };
         let record = Record::of(&*weak.upgrade()?)?;
-        Some((weak.clone(), self.safe.as_ref()?.close(&record)?))
+        Some((weak.clone(), self.safe.as_ref()?.close(&[], &record)?))
     }
 
     /// Closes the sockets whose end others have told while this node was away, and which its clients still use.

@@ -3,9 +3,9 @@
 //! Only sockets of namespaces with a `disconnect` rule are written down. A record goes when the rule begins, and
 //! whoever takes it from a lost node takes it out in the same step, so that nobody else can.
 
+mod claims;
 mod heirs;
 mod ledger;
-mod safe;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,14 +13,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use safe::{Field, Safe, field};
-
 use super::Options;
 use super::registry::Registry;
-use super::store::Store;
+use super::safe::Safe;
+use super::store::{Line, Store};
 use crate::socketio::{Hub, Socket};
 
 /// How long an end waits to know whether another node has told of it.
@@ -29,12 +29,16 @@ const DOUBT: Duration = Duration::from_secs(2);
 /// How often it is looked whether everything is written.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// What a socket's record is found by. It tells nothing of it.
+type Field = [u8; 16];
+
 /// Sockets whose end rules are told of.
 #[derive(Debug)]
 pub(super) struct Departures {
     hub: Arc<Hub>,
     registry: Arc<Registry>,
     store: Arc<Store>,
+    line: Line,
     /// Without a key nothing is written.
     safe: Option<Safe>,
     prefix: Arc<str>,
@@ -73,7 +77,8 @@ impl Departures {
             hub,
             registry,
             store: options.store.clone(),
-            safe: Safe::new(&options.secrets.0),
+            line: Line::default(),
+            safe: Safe::new(&options.secrets.0, "frontroom cluster records"),
             prefix: options.prefix.clone(),
             key,
             book: Mutex::default(),
@@ -102,14 +107,14 @@ impl Departures {
         if socket.has_left() || !self.hub.is_told_of_ends(socket.namespace()) {
             return;
         }
-        let field = field(socket.namespace(), socket.id());
+        let field = field_of(socket);
         self.book().changes.insert(field, Change::Write(Arc::downgrade(socket)));
         self.wake.notify_one();
     }
 
     /// This node tells of a socket's end.
     pub(super) fn ended(&self, socket: &Socket) {
-        let field = field(socket.namespace(), socket.id());
+        let field = field_of(socket);
         {
             let mut book = self.book();
             let written = book.written.contains_key(&field) || book.writing;
@@ -136,9 +141,28 @@ impl Departures {
         }
     }
 
-    /// What an end waits for while this node may have been declared lost without knowing it: its process was
-    /// stopped for a while. Where Redis is away nothing is known, and nobody waits.
-    pub(super) fn settled(self: &Arc<Self>) -> Option<BoxFuture<'static, ()>> {
+    /// What an end waits for: until it is known that no other node has told of it. Where Redis is away nothing is
+    /// known, and nobody waits.
+    pub(super) fn settled(self: &Arc<Self>, socket: &Arc<Socket>) -> Option<BoxFuture<'static, ()>> {
+        let doubt = self.doubt();
+        let claims = self.hub.may_come_back() && self.book().written.contains_key(&field_of(socket));
+        if doubt.is_none() && (!claims || self.registry.is_away()) {
+            return None;
+        }
+        let (departures, socket) = (self.clone(), socket.clone());
+        let wait = async move {
+            if let Some(doubt) = doubt {
+                doubt.await;
+            }
+            if claims {
+                departures.claim_own(&socket).await;
+            }
+        };
+        Some(timeout(DOUBT, wait).map(drop).boxed())
+    }
+
+    /// This node may have been declared lost without knowing it: its process was stopped for a while.
+    fn doubt(self: &Arc<Self>) -> Option<BoxFuture<'static, ()>> {
         let mut standing = self.registry.standing();
         let losses = standing.borrow_and_update().own_losses;
         let (known, away) = (self.registry.holds_lease(), self.registry.is_away());
@@ -153,8 +177,20 @@ impl Departures {
             let losses = standing.borrow().own_losses;
             let _ = departures.settled.subscribe().wait_for(|settled| *settled >= losses).await;
         };
-        Some(timeout(DOUBT, wait).map(drop).boxed())
+        Some(wait.boxed())
     }
+}
+
+fn field_of(socket: &Socket) -> Field {
+    field(socket.namespace(), socket.id())
+}
+
+/// The field of a socket.
+fn field(namespace: &str, id: &str) -> Field {
+    let digest = Sha256::digest(format!("{id} {namespace}").as_bytes());
+    let mut field = Field::default();
+    field.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    field
 }
 
 /// The key of a node's sockets, in the slot of the key of all nodes.

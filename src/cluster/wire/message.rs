@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(in crate::cluster) use super::command::Action;
+use bytes::Bytes;
 use http::HeaderValue;
 
 use super::{Reader, Unreadable, Writer};
 use crate::headers::Said as Saying;
-use crate::socketio::{Answers, Command, Member, Page, Query, Question, Room};
+use crate::socketio::{Answers, Command, Member, Page, Place, Query, Question, Room};
 
 /// Kinds of messages.
 const HERE: u8 = 0;
@@ -24,6 +25,7 @@ const FIND: u8 = 2;
 const LIST: u8 = 3;
 const ROOMS: u8 = 4;
 const HEED: u8 = 5;
+const RECALL: u8 = 6;
 
 /// What a message says.
 #[derive(Debug)]
@@ -32,8 +34,8 @@ pub(in crate::cluster) enum Said {
     Here,
     /// The sender ends.
     Bye,
-    /// Something to do.
-    Do(Action),
+    /// Something to do, and what names an event that is kept.
+    Do(Action, Option<Numbers>),
     /// A question, to be answered to the sender under this number.
     Ask(u64, Asked),
     /// The answer to such a question.
@@ -44,7 +46,7 @@ pub(in crate::cluster) enum Said {
 #[derive(Debug)]
 pub(in crate::cluster) enum Asked {
     /// To do something, and how many it was done to.
-    Perform(Action),
+    Perform(Action, Option<Numbers>),
     /// To ask a selection of sockets.
     Question(Question),
     /// Who the socket with this id is.
@@ -55,7 +57,12 @@ pub(in crate::cluster) enum Asked {
     Rooms(Query),
     /// To heed what a response said of the socket with this id.
     Heed(Arc<str>, Saying),
+    /// To give up a client that has come back to the asker; who it is is encrypted.
+    Recall(Bytes),
 }
+
+/// What names an event of the sender: its number, and its count among those that are kept.
+pub(in crate::cluster) type Numbers = (u64, u64);
 
 /// What one of them answers.
 #[derive(Debug)]
@@ -69,6 +76,8 @@ pub(in crate::cluster) enum Given {
     /// Rooms of one page, whether there are more behind it, and the hashes of all keys: a room that two nodes
     /// have is one.
     Rooms(Vec<Room>, bool, Vec<u64>),
+    /// What is known of the client, encrypted; none where it is not known.
+    Past(Option<Bytes>),
 }
 
 /// Writes what is said. Commands are borrowed: they are done here as well.
@@ -80,9 +89,10 @@ pub(in crate::cluster) fn bye() -> Vec<u8> {
     vec![BYE]
 }
 
-pub(in crate::cluster) fn act(command: &Command) -> Vec<u8> {
+pub(in crate::cluster) fn act(command: &Command, place: Option<Place>) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.byte(DO);
+    writer.place(place);
     writer.command(command);
     writer.finish()
 }
@@ -95,8 +105,9 @@ fn ask(number: u64, kind: u8) -> Writer {
     writer
 }
 
-pub(in crate::cluster) fn perform(number: u64, command: &Command) -> Vec<u8> {
+pub(in crate::cluster) fn perform(number: u64, command: &Command, place: Option<Place>) -> Vec<u8> {
     let mut writer = ask(number, PERFORM);
+    writer.place(place);
     writer.command(command);
     writer.finish()
 }
@@ -135,6 +146,12 @@ pub(in crate::cluster) fn heed(number: u64, id: &str, said: &Saying) -> Vec<u8> 
     writer.finish()
 }
 
+pub(in crate::cluster) fn recall(number: u64, who: &[u8]) -> Vec<u8> {
+    let mut writer = ask(number, RECALL);
+    writer.bytes(who);
+    writer.finish()
+}
+
 pub(in crate::cluster) fn answer(number: u64, given: &Given) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.byte(ANSWER);
@@ -155,6 +172,11 @@ pub(in crate::cluster) fn answer(number: u64, given: &Given) -> Vec<u8> {
         Given::Found(member) => {
             writer.byte(FIND);
             writer.written(member);
+        }
+        Given::Past(past) => {
+            writer.byte(RECALL);
+            writer.byte(u8::from(past.is_some()));
+            past.iter().for_each(|past| writer.bytes(past));
         }
         Given::Heeded(heeded) => {
             writer.byte(HEED);
@@ -178,6 +200,12 @@ pub(in crate::cluster) fn answer(number: u64, given: &Given) -> Vec<u8> {
 }
 
 impl Writer {
+    /// 0 for none: no number is 0.
+    fn place(&mut self, place: Option<Place>) {
+        self.number(place.map_or(0, |place| place.number));
+        place.iter().for_each(|place| self.number(place.count));
+    }
+
     fn query(&mut self, query: &Query) {
         self.optional_text(query.namespace.as_deref());
         self.optional_text(query.room.as_deref());
@@ -192,6 +220,13 @@ impl Writer {
 }
 
 impl Reader {
+    fn numbers(&mut self) -> Result<Option<Numbers>, Unreadable> {
+        match self.number()? {
+            0 => Ok(None),
+            number => Ok(Some((number, self.number()?))),
+        }
+    }
+
     fn query(&mut self) -> Result<Query, Unreadable> {
         Ok(Query {
             namespace: self.optional_text()?,
@@ -207,7 +242,11 @@ impl Reader {
 
     fn asked(&mut self) -> Result<Asked, Unreadable> {
         Ok(match self.byte()? {
-            PERFORM => Asked::Perform(self.action()?),
+            PERFORM => {
+                let numbers = self.numbers()?;
+                Asked::Perform(self.action()?, numbers)
+            }
+            RECALL => Asked::Recall(self.bytes()?),
             QUESTION => Asked::Question(Question {
                 namespace: self.text()?,
                 target: self.target()?,
@@ -237,6 +276,7 @@ impl Reader {
             }
             FIND => Given::Found(self.written()?),
             HEED => Given::Heeded(self.flag()?),
+            RECALL => Given::Past(if self.flag()? { Some(self.bytes()?) } else { None }),
             LIST => {
                 let (items, total) = (self.written()?, self.size()?);
                 // Only whether there are more is asked: whoever puts pages together says where.
@@ -258,7 +298,10 @@ impl Said {
         Ok(match reader.byte()? {
             HERE => Said::Here,
             BYE => Said::Bye,
-            DO => Said::Do(reader.action()?),
+            DO => {
+                let numbers = reader.numbers()?;
+                Said::Do(reader.action()?, numbers)
+            }
             ASK => Said::Ask(reader.number()?, reader.asked()?),
             ANSWER => Said::Answer(reader.number()?, reader.given()?),
             _ => return Err(Unreadable),

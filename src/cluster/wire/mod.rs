@@ -17,7 +17,8 @@ use super::key::Keys;
 use super::registry::NodeId;
 pub(super) use field::{Reader, Writer};
 pub(super) use message::{
-    Action, Asked, Given, Said, act, answer, bye, find, heed, here, list, perform, question, rooms,
+    Action, Asked, Given, Numbers, Said, act, answer, bye, find, heed, here, list, perform, question, recall,
+    rooms,
 };
 
 /// First byte of every message.

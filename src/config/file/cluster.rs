@@ -32,6 +32,9 @@ pub struct ClusterRedis {
     pub prefix: Option<String>,
     /// Bytes that may wait to be published, say while Redis is away. Default 16MB.
     pub max_queue: Option<Size>,
+    /// Messages kept in Redis for clients that come back, where `socketio.recovery` is on. Redis may keep some more.
+    /// Default 100000.
+    pub max_stream: Option<u64>,
 }
 
 /// This node, as the others reach it.

@@ -5,30 +5,42 @@
 //! it for that. While recovery is on, an event's place in the log and its delivery to all queues are
 //! one step, and so are joins and leaves: every client gets events in the order of their offsets.
 //!
+//! With other nodes, every node's log holds the events of all of them, and an [`Origin`] says which is which; a [`Past`] is
+//! what another node is to know of a client.
+//!
 //! Order of locks: log, then a socket's own, then sessions, then a trail. What runs under the log's
 //! lock asks nobody outside.
 
+#[cfg(test)]
+mod among;
 mod confirmed;
+mod elsewhere;
 mod key;
 mod log;
 mod offset;
 mod options;
+mod origin;
+mod past;
 mod sessions;
 mod stays;
 mod trail;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use serde_json::{Map, Value};
+use tokio::sync::Notify;
 
 pub(super) use confirmed::Confirmed;
 pub(super) use key::Key;
 pub(super) use log::Log;
 pub(super) use offset::Offset;
 pub use options::Options;
-use sessions::{Found, Remains, Sessions};
+pub use origin::{Origin, Place};
+pub use past::Past;
+use past::Remains;
+use sessions::{Found, Life, Sessions};
 use stays::Stays;
 pub(super) use trail::Trail;
 
@@ -41,7 +53,11 @@ use crate::telemetry::metrics;
 /// What a hub has for clients that come back. Costs one look at a flag while it is off.
 pub(super) struct Recovery {
     enabled: AtomicBool,
+    /// This node's tag; 0 for one without others.
+    node: AtomicU64,
     log: Mutex<Log>,
+    /// More of other nodes is in the log.
+    advanced: Notify,
     sessions: Mutex<Sessions>,
 }
 
@@ -57,9 +73,17 @@ pub(super) struct Identity {
     pub(super) recovered: bool,
 }
 
-/// Whether a client may come back after this. Whoever left on purpose, broke the protocol or was
-/// told that the server ends begins anew.
-fn is_recoverable(reason: Reason) -> bool {
+/// Why a client is not who it says it was.
+pub(super) enum Unrecognized {
+    /// Nobody here knows it.
+    Unknown,
+    /// What it missed is not all here any more.
+    TooOld,
+}
+
+/// Whether a client may come back after this. Whoever left on purpose or broke the protocol begins anew; whoever was told
+/// that the server ends too, unless there are `others`.
+fn is_recoverable(reason: Reason, others: bool) -> bool {
     match reason {
         Reason::TransportClose
         | Reason::TransportError
@@ -70,8 +94,8 @@ fn is_recoverable(reason: Reason) -> bool {
         Reason::ParseError
         | Reason::ClientNamespaceDisconnect
         | Reason::ServerNamespaceDisconnect
-        | Reason::ServerShuttingDown
         | Reason::NodeLost => false,
+        Reason::ServerShuttingDown => others,
     }
 }
 
@@ -79,6 +103,8 @@ impl Default for Recovery {
     fn default() -> Recovery {
         Recovery {
             enabled: AtomicBool::new(false),
+            node: AtomicU64::new(0),
+            advanced: Notify::new(),
             log: Mutex::new(Log::new(0, std::time::Duration::ZERO)),
             sessions: Mutex::new(Sessions::new(0, std::time::Duration::ZERO)),
         }
@@ -94,8 +120,16 @@ impl Recovery {
         self.enabled.store(options.enabled, Ordering::Relaxed);
         if !options.enabled {
             *log = Log::new(0, std::time::Duration::ZERO);
+            log.set_node(self.node.load(Ordering::Relaxed));
             lock(&self.sessions).clear();
         }
+    }
+
+    /// This node is one of several from now on; `node` is its number.
+    pub(super) fn join(&self, node: u64) {
+        let node = offset::tag(node);
+        self.node.store(node, Ordering::Relaxed);
+        lock(&self.log).set_node(node);
     }
 
     fn is_on(&self) -> bool {
@@ -130,25 +164,41 @@ impl Recovery {
 
     /// Who a client is that says it was here before; none if it cannot be told all it missed. If its
     /// old connection is believed to be alive, that ends: it is the same client.
-    pub(super) fn recognize(&self, namespace: &str, key: &Key) -> Option<Identity> {
-        let found = lock(&self.sessions).take(Instant::now(), &key.pid, namespace);
-        let remains = match found {
+    pub(super) fn recognize(&self, namespace: &str, key: &Key) -> Result<Identity, Unrecognized> {
+        let (life, remains) = self.take(namespace, &key.pid).ok_or(Unrecognized::Unknown)?;
+        self.revive(key, life, remains).ok_or(Unrecognized::TooOld)
+    }
+
+    /// Takes what is left of a client.
+    fn take(&self, namespace: &str, pid: &str) -> Option<(Life, Remains)> {
+        let found = lock(&self.sessions).take(Instant::now(), pid, namespace);
+        match found {
             Found::Nobody => None,
-            Found::Gone(remains) => Some(*remains),
-            Found::Connected(socket) => socket.upgrade().and_then(|socket| take_over(&socket)),
+            Found::Gone(life, remains) => Some((life, *remains)),
+            Found::Connected(life, socket) => {
+                let remains = take_over(&socket.upgrade()?, self.has_others())?;
+                Some((life, remains))
+            }
+        }
+    }
+
+    /// A client in its next life; none if it cannot be told all it missed.
+    fn revive(&self, key: &Key, before: Life, mut remains: Remains) -> Option<Identity> {
+        let since = {
+            let mut log = self.log()?;
+            let since = remains.since(&log, key.offset.as_deref());
+            if let Some(since) = since {
+                remains.note_ahead(&mut log, since);
+            }
+            since
         };
-        let Some(remains) = remains else {
-            metrics::recovery("unknown");
-            return None;
-        };
-        let since = remains.since(&*self.log()?, key.offset.as_deref());
         let Some(since) = since else {
             metrics::recovery("too_old");
             return None;
         };
-        let life = lock(&self.sessions).begin();
+        let life = lock(&self.sessions).begin_after(before);
         let rooms = remains.stays.rooms();
-        let trail = Trail::resume(key.pid.as_str().into(), life, since, remains.stays, remains.finished);
+        let trail = Trail::resume(key.pid.as_str().into(), life, since, &mut remains);
         Some(Identity {
             id: remains.id,
             trail: Some(Box::new(Mutex::new(trail))),
@@ -159,22 +209,30 @@ impl Recovery {
         })
     }
 
+    fn has_others(&self) -> bool {
+        self.node.load(Ordering::Relaxed) != 0
+    }
+
     /// The socket can be found by its `pid` from now on.
     pub(super) fn connected(&self, socket: &Arc<Socket>) {
         let Some(trail) = &socket.trail else { return };
         let (pid, life) = lock(trail).name();
         lock(&self.sessions).connected(&pid, life, socket.namespace(), Arc::downgrade(socket));
+        tell_change(socket, &pid);
     }
 
     /// The socket's connection ended.
     pub(super) fn ended(&self, socket: &Socket, reason: Reason) {
         let Some(trail) = &socket.trail else { return };
         let (pid, life) = lock(trail).name();
-        if is_recoverable(reason) && self.is_on() {
-            lock(&self.sessions).keep(Instant::now(), &pid, life, || remains(socket, trail));
+        if is_recoverable(reason, self.has_others()) && self.is_on() {
+            let keep = || left(socket, trail);
+            let forgotten = lock(&self.sessions).keep(Instant::now(), &pid, life, keep);
+            forgotten.iter().for_each(|pid| tell_change(socket, pid));
         } else {
             lock(&self.sessions).forget(&pid, life);
         }
+        tell_change(socket, &pid);
     }
 
     /// The socket was refused, or begins anew: nobody comes back as it, nor waits for it.
@@ -183,23 +241,45 @@ impl Recovery {
         let (pid, life) = lock(trail).name();
         lock(&self.sessions).forget(&pid, life);
         lock(trail).finish();
+        tell_change(socket, &pid);
+    }
+}
+
+/// Other nodes are to know something else of a client.
+fn tell_change(socket: &Socket, pid: &Arc<str>) {
+    if let Some(peers) = socket.talk.hub().peers() {
+        peers.session_changed(pid);
     }
 }
 
 /// Ends a connection whose client is back on another one. None if it may not come back: it ended
 /// for another reason at this very moment.
-fn take_over(socket: &Arc<Socket>) -> Option<Remains> {
+fn take_over(socket: &Arc<Socket>, others: bool) -> Option<Remains> {
     socket.session.abandon(Reason::TransportClose);
     // Somebody else may be ending it at this moment. By either, it is in no room after this.
     socket.end(Reason::TransportClose);
     socket.talk.hub().exit(socket);
     let trail = socket.trail.as_ref()?;
-    is_recoverable(socket.ended_by()?).then(|| remains(socket, trail))
+    is_recoverable(socket.ended_by()?, others).then(|| left(socket, trail))
 }
 
+/// What is left of a socket that has ended.
+fn left(socket: &Socket, trail: &Mutex<Trail>) -> Remains {
+    let finished = lock(trail).finished();
+    Remains { finished, ..remains(socket, trail) }
+}
+
+/// What would be left of a socket if it ended now.
 fn remains(socket: &Socket, trail: &Mutex<Trail>) -> Remains {
-    let (state, confirmed) = (socket.state().clone(), socket.talk.confirmed.get());
-    lock(trail).leave_behind(socket.id().clone(), state, socket.next_ack(), confirmed)
+    let socket = Remains {
+        id: socket.id().clone(),
+        state: socket.state().clone(),
+        next_ack: socket.next_ack(),
+        confirmed: socket.talk.confirmed.get(),
+        node: socket.talk.hub().recovery().node.load(Ordering::Relaxed),
+        ..Remains::default()
+    };
+    lock(trail).remains(socket)
 }
 
 #[cfg(test)]

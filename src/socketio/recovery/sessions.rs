@@ -4,48 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value};
-use tokio::sync::oneshot;
-
-use super::{Log, Offset, Stays};
+use super::Remains;
 use crate::socketio::Socket;
 use crate::telemetry::metrics;
 
 /// One connection's worth of a socket's life: who comes back under the same `pid` begins another.
 pub(in crate::socketio) type Life = u64;
-
-/// What is left of a socket whose connection ended.
-#[derive(Default)]
-pub(in crate::socketio) struct Remains {
-    pub(in crate::socketio) id: Arc<str>,
-    pub(in crate::socketio) stays: Stays,
-    pub(in crate::socketio) state: Map<String, Value>,
-    /// The next ack id, so that a late ack from before is not taken for another.
-    pub(in crate::socketio) next_ack: u64,
-    /// The client has what is not behind this: by its own word, or because it is new.
-    pub(in crate::socketio) base: Offset,
-    /// It has what is not behind this, because it answered a ping that was sent later.
-    pub(in crate::socketio) confirmed: Offset,
-    /// Resolves when the last work of the connection that ended is done.
-    pub(in crate::socketio) finished: Option<oneshot::Receiver<()>>,
-}
-
-impl Remains {
-    /// From where on the client is to be told what it missed; `None` when the log does not reach back.
-    ///
-    /// The client's offset counts where it is one. Without one it has received no event at all, or
-    /// none since before `base`. One that is not ours, or too old, gives way to what is known.
-    pub(super) fn since(&self, log: &Log, offset: Option<&str>) -> Option<Offset> {
-        let reach = log.floor().max(self.stays.known_after());
-        let given = match offset.map(Offset::parse) {
-            None => self.base,
-            Some(Some(offset)) if offset <= log.last() => offset.max(self.base),
-            Some(_) => self.confirmed.max(self.base),
-        };
-        let since = if given < reach { given.max(self.confirmed) } else { given };
-        (since >= reach).then_some(since)
-    }
-}
 
 /// Who may come back, by `pid`, which is a secret: nothing here can be printed. Those that are gone are bounded in number and in time; the connected
 /// ones are as many as there are sockets.
@@ -73,8 +37,15 @@ enum Place {
 pub(super) enum Found {
     Nobody,
     /// Its connection is believed to be alive.
+    Connected(Life, Weak<Socket>),
+    Gone(Life, Box<Remains>),
+}
+
+/// What is seen of one without taking it.
+pub(super) enum Seen<T> {
+    Nobody,
     Connected(Weak<Socket>),
-    Gone(Box<Remains>),
+    Gone(T),
 }
 
 impl Sessions {
@@ -87,10 +58,35 @@ impl Sessions {
         (self.max, self.time) = (max, time);
     }
 
+    pub(super) fn time(&self) -> Duration {
+        self.time
+    }
+
     /// A number for a new connection.
     pub(super) fn begin(&mut self) -> Life {
-        self.lives += 1;
+        self.begin_after(0)
+    }
+
+    /// The same for one whose client had that life before, perhaps on another node.
+    pub(super) fn begin_after(&mut self, life: Life) -> Life {
+        self.lives = self.lives.max(life) + 1;
         self.lives
+    }
+
+    /// Everybody who may come back.
+    pub(super) fn all(&self) -> Vec<Arc<str>> {
+        self.entries.keys().cloned().collect()
+    }
+
+    /// What is known of somebody who is gone, or the socket of somebody who is not.
+    pub(super) fn see<T>(&self, pid: &str, gone: impl FnOnce(&Arc<str>, Life, &Remains) -> T) -> Seen<T> {
+        match self.entries.get(pid) {
+            None => Seen::Nobody,
+            Some(Entry { place: Place::Connected(socket), .. }) => Seen::Connected(socket.clone()),
+            Some(Entry { place: Place::Gone(_, remains), namespace, life }) => {
+                Seen::Gone(gone(namespace, *life, remains))
+            }
+        }
     }
 
     /// The socket is connected.
@@ -106,18 +102,21 @@ impl Sessions {
     }
 
     /// The socket's connection ended and it may come back. Does nothing if somebody else has taken
-    /// its place meanwhile.
+    /// its place meanwhile. Answers who is forgotten for that.
     pub(super) fn keep(
         &mut self,
         now: Instant,
         pid: &Arc<str>,
         life: Life,
         remains: impl FnOnce() -> Remains,
-    ) {
+    ) -> Vec<Arc<str>> {
+        let mut forgotten = Vec::new();
         self.expire(now);
-        let Some(entry) = self.entries.get_mut(pid).filter(|entry| entry.life == life) else { return };
+        let Some(entry) = self.entries.get_mut(pid).filter(|entry| entry.life == life) else {
+            return forgotten;
+        };
         if matches!(entry.place, Place::Gone(..)) {
-            return;
+            return forgotten;
         }
         let until = now + self.time;
         entry.place = Place::Gone(until, Box::new(remains()));
@@ -127,8 +126,10 @@ impl Sessions {
         {
             metrics::refused("socketio.recovery.max_sessions");
             self.entries.remove(&pid);
+            forgotten.push(pid);
         }
         self.count();
+        forgotten
     }
 
     /// Takes what there is of a client that comes back: at most once for each connection it had.
@@ -139,8 +140,8 @@ impl Sessions {
         };
         let life = entry.life;
         match self.remove(pid, life) {
-            Some(Place::Connected(socket)) => Found::Connected(socket),
-            Some(Place::Gone(_, remains)) => Found::Gone(remains),
+            Some(Place::Connected(socket)) => Found::Connected(life, socket),
+            Some(Place::Gone(_, remains)) => Found::Gone(life, remains),
             None => Found::Nobody,
         }
     }
@@ -148,6 +149,14 @@ impl Sessions {
     /// The socket may not come back.
     pub(super) fn forget(&mut self, pid: &str, life: Life) {
         self.remove(pid, life);
+    }
+
+    /// Somebody who is gone has come back elsewhere.
+    pub(super) fn drop_gone(&mut self, pid: &str) {
+        let gone = self.entries.get(pid).filter(|entry| matches!(entry.place, Place::Gone(..)));
+        if let Some(life) = gone.map(|entry| entry.life) {
+            self.remove(pid, life);
+        }
     }
 
     fn remove(&mut self, pid: &str, life: Life) -> Option<Place> {

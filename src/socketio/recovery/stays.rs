@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Offset;
 
 /// Stays that are over and still remembered. A socket that leaves more rooms than this between two
@@ -9,7 +11,7 @@ use super::Offset;
 pub(super) const MAX_ENDED: usize = 256;
 
 /// Which rooms a socket was in, and for which part of the log.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::socketio) struct Stays {
     stays: Vec<Stay>,
     ended: usize,
@@ -18,19 +20,13 @@ pub(in crate::socketio) struct Stays {
 }
 
 /// The time between a join and a leave.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Stay {
     pub(super) room: Arc<str>,
     /// The last offset when the room was joined.
     pub(super) after: Offset,
     /// The last offset when it was left; none while the socket is in it.
     pub(super) until: Option<Offset>,
-}
-
-impl Stay {
-    fn covers(&self, at: Offset) -> bool {
-        at > self.after && self.until.is_none_or(|until| at <= until)
-    }
 }
 
 impl Stays {
@@ -67,11 +63,6 @@ impl Stays {
 
     pub(super) fn all(&self) -> &[Stay] {
         &self.stays
-    }
-
-    /// Whether the socket was in the room when the event at `at` was sent.
-    pub(super) fn covers(&self, room: &str, at: Offset) -> bool {
-        self.stays.iter().any(|stay| *stay.room == *room && stay.covers(at))
     }
 
     /// The rooms it is in.

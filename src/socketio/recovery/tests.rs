@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::confirmed::Confirmed;
-use super::sessions::{Found, Remains, Sessions};
+use super::sessions::{Found, Sessions};
 use super::stays::{MAX_ENDED, Stays};
-use super::{Log, Offset, key};
+use super::{Log, Offset, Origin, Remains, key};
 use crate::engineio::{Frame, Parcel};
 use crate::json::Json;
 use crate::socketio::Target;
@@ -31,7 +31,9 @@ fn to(rooms: &[&str]) -> Target {
 
 /// Sends `text` to a room of `/`; answers its offset.
 fn send(log: &mut Log, target: &Target, text: &str) -> Offset {
-    log.append(Instant::now(), &arc("/"), target, |_| Parcel::new(Frame::text(&[text]), false));
+    log.append(Instant::now(), Origin::Here, (&arc("/"), target), |_| {
+        Parcel::new(Frame::text(&[text]), false)
+    });
     log.last()
 }
 
@@ -73,7 +75,7 @@ fn only_what_a_socket_was_in_the_room_for_is_replayed() {
     send(&mut log, &to(&["a"]), "after the leave");
     stays.join(&arc("a"), log.last());
     send(&mut log, &to(&["a", "a"]), "again");
-    let missed = |namespace| texts(log.missed(namespace, "id", &stays, start));
+    let missed = |namespace| texts(log.missed((namespace, "id"), &stays, start, &[]));
     let expected =
         ["in the room", "to itself", "to all", "before the leave", "again"].map(str::to_owned).to_vec();
     assert_eq!(missed("/"), Some(expected));
@@ -85,7 +87,7 @@ fn a_volatile_event_has_an_offset_and_is_not_kept() {
     let mut log = log();
     let start = log.last();
     let mut told = String::new();
-    log.append(Instant::now(), &arc("/"), &to(&["id"]), |offset| {
+    log.append(Instant::now(), Origin::Here, (&arc("/"), &to(&["id"])), |offset| {
         told = offset.to_owned();
         Parcel::new(Frame::text(&["gone"]), true)
     });
@@ -93,7 +95,10 @@ fn a_volatile_event_has_an_offset_and_is_not_kept() {
     let remains = Remains { base: start, ..remains(&log) };
     let since = remains.since(&log, Some(&told)).unwrap();
     for after in [start, since] {
-        assert_eq!(texts(log.missed("/", "id", &Stays::default(), after)), Some(vec!["kept".to_owned()]));
+        assert_eq!(
+            texts(log.missed(("/", "id"), &Stays::default(), after, &[])),
+            Some(vec!["kept".to_owned()])
+        );
     }
 }
 
@@ -105,8 +110,8 @@ fn the_log_is_bounded_in_bytes_and_says_so() {
         send(&mut log, &to(&["a"]), &n.to_string());
         assert!(log.bytes() <= 1_000);
     }
-    assert!(log.missed("/", "id", &Stays::default(), start).is_none());
-    assert!(log.missed("/", "id", &Stays::default(), log.floor()).is_some());
+    assert!(log.missed(("/", "id"), &Stays::default(), start, &[]).is_none());
+    assert!(log.missed(("/", "id"), &Stays::default(), log.floor(), &[]).is_some());
     send(&mut log, &to(&["a"]), &"x".repeat(2_000));
     assert_eq!((log.bytes(), log.floor()), (0, log.last()));
 }
@@ -117,9 +122,9 @@ fn the_log_is_bounded_in_age() {
     let start = log.last();
     send(&mut log, &to(&["a"]), "old");
     log.trim(Instant::now() + WINDOW / 2);
-    assert!(log.missed("/", "id", &Stays::default(), start).is_some());
+    assert!(log.missed(("/", "id"), &Stays::default(), start, &[]).is_some());
     log.trim(Instant::now() + WINDOW * 2);
-    assert!(log.missed("/", "id", &Stays::default(), start).is_none());
+    assert!(log.missed(("/", "id"), &Stays::default(), start, &[]).is_none());
     assert_eq!(log.bytes(), 0);
 }
 
@@ -140,7 +145,7 @@ fn the_clients_offset_counts_else_what_is_known() {
         assert_eq!(since(Some(offset.to_string())), Some(offset));
     }
     // What is confirmed serves a quiet client in a busy log as well.
-    log.set_bounds(500, WINDOW);
+    log.set_bounds(600, WINDOW);
     send(&mut log, &to(&["b"]), "4");
     assert!(log.floor() > base && log.floor() <= confirmed);
     assert_eq!(remains.since(&log, Some(&base.to_string())), Some(confirmed));
@@ -160,8 +165,8 @@ fn ended_stays_are_bounded() {
         stays.leave(&room, log.last(), log.floor());
         assert!(stays.all().len() <= MAX_ENDED);
     }
-    assert!(log.missed("/", "id", &stays, start).is_none(), "it cannot be told exactly");
-    assert!(log.missed("/", "id", &stays, stays.known_after()).is_some());
+    assert!(log.missed(("/", "id"), &stays, start, &[]).is_none(), "it cannot be told exactly");
+    assert!(log.missed(("/", "id"), &stays, stays.known_after(), &[]).is_some());
 }
 
 #[test]
@@ -189,14 +194,14 @@ fn whoever_is_gone_comes_back_once_and_in_time() {
     sessions.connected(&pid, life, &namespace, Weak::new());
     sessions.keep(now, &pid, life, Remains::default);
     assert!(matches!(sessions.take(now, "pid", "/other"), Found::Nobody), "another namespace");
-    assert!(matches!(sessions.take(now, "pid", "/"), Found::Gone(_)));
+    assert!(matches!(sessions.take(now, "pid", "/"), Found::Gone(..)));
     assert!(matches!(sessions.take(now, "pid", "/"), Found::Nobody), "once");
 
     let second = sessions.begin();
     sessions.connected(&pid, second, &namespace, Weak::new());
     sessions.keep(now, &pid, life, || panic!("an earlier life has nothing to say"));
     sessions.forget("pid", life);
-    assert!(matches!(sessions.take(now, "pid", "/"), Found::Connected(_)), "a takeover");
+    assert!(matches!(sessions.take(now, "pid", "/"), Found::Connected(..)), "a takeover");
     sessions.keep(now, &pid, second, || panic!("its place was taken"));
 
     sessions.connected(&pid, second, &namespace, Weak::new());
@@ -213,7 +218,7 @@ fn whoever_is_gone_longest_gives_way() {
         sessions.connected(&arc(pid), life, &namespace, Weak::new());
         sessions.keep(now, &arc(pid), life, Remains::default);
     }
-    let found = ["a", "b", "c"].map(|pid| matches!(sessions.take(now, pid, "/"), Found::Gone(_)));
+    let found = ["a", "b", "c"].map(|pid| matches!(sessions.take(now, pid, "/"), Found::Gone(..)));
     assert_eq!(found, [false, true, true]);
 }
 
@@ -326,7 +331,7 @@ impl World {
         }
         let names = |rooms: &[usize]| rooms.iter().map(|n| room(*n)).collect();
         let target = Target { rooms: names(rooms), except: names(except), everyone, alone: false };
-        self.log.append(Instant::now(), &arc("/"), &target, |offset| {
+        self.log.append(Instant::now(), Origin::Here, (&arc("/"), &target), |offset| {
             Parcel::new(Frame::text(&[&text, " ", offset]), volatile)
         });
         let offset = self.log.last().to_string();
@@ -353,7 +358,7 @@ impl World {
         let offset = if spoilt { Some("zebra") } else { client.offset.as_deref() };
         let (base, confirmed) = (client.base, client.confirmed);
         let since = Remains { base, confirmed, ..Remains::default() }.since(log, offset).unwrap();
-        let missed = texts(log.missed("/", &room(n), &client.stays, since)).unwrap();
+        let missed = texts(log.missed(("/", &room(n)), &client.stays, since, &[])).unwrap();
         let split = |text: &String| text.split_once(' ').map(|(text, at)| (text.to_owned(), at.to_owned()));
         client.queue = missed.iter().filter_map(split).collect();
         client.base = since;

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
-use super::sessions::{Life, Remains};
-use super::{Log, Offset, Stays};
+use super::sessions::Life;
+use super::{Log, Offset, Place, Remains, Stays};
 use crate::engineio::Parcel;
 
 /// What is to be known of a connected socket so that it can come back. Its `pid` is a secret: nothing
@@ -17,6 +16,8 @@ pub(in crate::socketio) struct Trail {
     /// The client has everything that is not behind this.
     base: Offset,
     stays: Stays,
+    /// What it has of other nodes beyond that.
+    has: Vec<(u64, u64)>,
     /// Dropped when the last work of this life is done.
     done: Option<oneshot::Sender<()>>,
     finished: Option<oneshot::Receiver<()>>,
@@ -31,18 +32,14 @@ impl Trail {
         let (done, finished) = oneshot::channel();
         let (done, finished) = (Some(done), Some(finished));
         let (base, stays) = (Offset::default(), Stays::default());
-        Trail { pid, life, base, stays, done, finished, previous: None, recovered: false }
+        Trail { pid, life, base, stays, has: Vec::new(), done, finished, previous: None, recovered: false }
     }
 
     /// That of a client that has come back and has everything up to `since`.
-    pub(super) fn resume(
-        pid: Arc<str>,
-        life: Life,
-        since: Offset,
-        stays: Stays,
-        previous: Option<oneshot::Receiver<()>>,
-    ) -> Trail {
-        Trail { base: since, stays, previous, recovered: true, ..Trail::new(pid, life) }
+    pub(super) fn resume(pid: Arc<str>, life: Life, since: Offset, remains: &mut Remains) -> Trail {
+        let (stays, has) = (std::mem::take(&mut remains.stays), std::mem::take(&mut remains.has));
+        let previous = remains.finished.take();
+        Trail { base: since, stays, has, previous, recovered: true, ..Trail::new(pid, life) }
     }
 
     pub(in crate::socketio) fn pid(&self) -> Arc<str> {
@@ -70,7 +67,7 @@ impl Trail {
         log: Option<&Log>,
     ) -> Option<Vec<Parcel>> {
         if self.recovered {
-            return log?.missed(namespace, id, &self.stays, self.base);
+            return log?.missed((namespace, id), &self.stays, self.base, &self.has);
         }
         self.base = log.map(Log::last).unwrap_or_default();
         Some(Vec::new())
@@ -86,14 +83,18 @@ impl Trail {
         self.done = None;
     }
 
-    pub(super) fn leave_behind(
-        &mut self,
-        id: Arc<str>,
-        state: Map<String, Value>,
-        next_ack: u64,
-        confirmed: Offset,
-    ) -> Remains {
-        let (stays, finished) = (std::mem::take(&mut self.stays), self.finished.take());
-        Remains { id, stays, state, next_ack, base: self.base, confirmed, finished }
+    /// Whether the client has this event already, from another node.
+    pub(in crate::socketio) fn has(&self, place: Place) -> bool {
+        self.has.iter().any(|(node, number)| *node == place.node && place.number <= *number)
+    }
+
+    /// What is left of the socket, or would be if its connection ended now.
+    pub(super) fn remains(&self, socket: Remains) -> Remains {
+        Remains { stays: self.stays.clone(), base: self.base, has: self.has.clone(), ..socket }
+    }
+
+    /// Resolves when the last work of this life is done.
+    pub(super) fn finished(&mut self) -> Option<oneshot::Receiver<()>> {
+        self.finished.take()
     }
 }
