@@ -2,59 +2,15 @@
 // transport, and not one of their requests is refused.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { io } from 'socket.io-client';
 import { TRANSPORTS } from '../support/clients.js';
-import { startGateway } from '../support/gateway.js';
-import { startNginx } from '../support/nginx.js';
-import { startRedis } from '../support/redis.js';
+import { NODES, startCluster, withEnding } from '../support/cluster.js';
 import { within } from '../support/wait.js';
 
-const NODES = 3;
 const CLIENTS = 500;
 const ACKS = 4;
 const READY_MS = 60_000;
-
-/** A backend, a Redis, the gateways and nginx before them; `finallyDo` takes what ends them. */
-async function startSite(finallyDo) {
-  const folder = mkdtempSync(join(tmpdir(), 'frontroom-nodes-'));
-  finallyDo(() => rmSync(folder, { recursive: true }));
-  const backend = createServer((request, response) => response.writeHead(204).end());
-  await new Promise((resolve) => backend.listen(0, '127.0.0.1', resolve));
-  finallyDo(() => backend.close());
-  const redis = await startRedis();
-  finallyDo(() => redis.stop());
-  const config = `
-listen: "127.0.0.1:0"
-upstream: "http://127.0.0.1:${backend.address().port}"
-trusted_proxies: 127.0.0.1
-admin: {listen: "127.0.0.1:0"}
-log: {access: false, level: error}
-cluster:
-  lease: 2s
-  redis: {url: "${redis.url}"}
-  node: {listen: "127.0.0.1:0", advertise: "http://127.0.0.1:0", secret: "a secret of the test"}
-socketio: {events: {echo: {ack: "{{ data }}"}}}
-shutdown: {grace: 2s}
-`;
-  const gateways = await Promise.all(Array.from({ length: NODES }, () => startGateway({ config })));
-  finallyDo(() => Promise.all(gateways.map((gateway) => gateway.kill())));
-  const log = join(folder, 'access.log');
-  const servers = gateways.map(({ url }) => `server ${new URL(url).host} max_fails=0;`).join(' ');
-  const nginx = await startNginx({
-    connections: 8 * CLIENTS,
-    http: `upstream nodes { ${servers} } log_format lines '$status $request_method $upstream_addr $request_uri';`,
-    server: `access_log ${log} lines; location / { proxy_pass http://nodes; proxy_http_version 1.1;
-      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_read_timeout 75s; }`,
-  });
-  finallyDo(() => nginx.stop());
-  return { url: nginx.url, gateways, lines: () => readFileSync(log, 'utf8').trim().split('\n') };
-}
 
 /** Clients by every way of transport, in turn. */
 function startClients(url, finallyDo) {
@@ -102,11 +58,10 @@ function askAll(clients) {
 const isAway = ({ way, socket }) =>
   !socket.connected || (way === 'upgrade' && socket.io.engine.transport.name !== 'websocket');
 
-test('500 clients behind a round robin, and when a gateway is killed', { timeout: 180_000 }, async () => {
-  const ending = [];
-  const finallyDo = (end) => ending.push(end);
-  try {
-    const site = await startSite(finallyDo);
+test('500 clients behind a round robin, and when a gateway is killed', { timeout: 180_000 }, () =>
+  withEnding(async (finallyDo) => {
+    const socketio = '{events: {echo: {ack: "{{ data }}"}}}';
+    const site = await startCluster(finallyDo, { socketio, connections: 8 * CLIENTS });
     const clients = startClients(site.url, finallyDo);
     await until('connected and upgraded', () => clients.filter(isAway));
     await askAll(clients);
@@ -125,10 +80,7 @@ test('500 clients behind a round robin, and when a gateway is killed', { timeout
     await until('all are back', () => clients.filter(isAway));
     await askAll(clients);
     assert.ok(clients.some(({ lost }) => lost === 0), 'clients of the others stay');
-  } finally {
-    for (const end of ending.reverse()) await end();
-  }
-});
+  }));
 
 /** Fails unless the requests of many sessions went to every gateway: else nothing was tried. */
 function assertScattered(lines, gateways) {
