@@ -58,7 +58,7 @@ struct Client {
     online: bool,
     stays: Stays,
     base: Offset,
-    has: Vec<(u64, u64)>,
+    has: Vec<Offset>,
     offset: Option<String>,
     queue: VecDeque<(String, String)>,
     received: Vec<String>,
@@ -145,9 +145,8 @@ impl World {
     fn deliver(&mut self, node: usize, target: &Target, sent: &Parcel, from: Option<Place>) {
         for (n, client) in self.clients.iter_mut().enumerate() {
             let is_meant = target.everyone || target.rooms.contains(&room(n));
-            let has = |place: Place| {
-                client.has.iter().any(|(node, number)| *node == place.node && place.number <= *number)
-            };
+            let has =
+                |place: Place| client.has.iter().any(|had| had.node == place.node && place.number <= had.own);
             if client.online && client.node == node && is_meant && !from.is_some_and(has) {
                 client.queue.push_back(read(sent));
             }

@@ -333,7 +333,7 @@ impl Log {
         (namespace, id): (&str, &str),
         stays: &Stays,
         after: Offset,
-        has: &[(u64, u64)],
+        has: &[Offset],
     ) -> Option<Vec<Parcel>> {
         if !self.reaches(after) || after < stays.known_after() {
             return None;
@@ -359,10 +359,8 @@ impl Log {
             };
             entry.target.except.iter().any(|room| **room == *id || covered(room))
         };
-        let is_had = |entry: &Entry| {
-            self.covers(after, entry)
-                || has.iter().any(|(node, number)| *node == entry.node && entry.number <= *number)
-        };
+        let is_had =
+            |entry: &Entry| self.covers(after, entry) || has.iter().any(|had| self.covers(*had, entry));
         let missed = entries.filter(|entry| !is_had(entry) && !excepted(entry));
         Some(missed.map(|entry| entry.parcel.clone()).collect())
     }

@@ -26,8 +26,8 @@ pub(in crate::socketio) struct Remains {
     pub(in crate::socketio) confirmed: Offset,
     /// The tag of the node that the connection was on.
     pub(in crate::socketio) node: u64,
-    /// What the client has of other nodes beyond its offset: their tags, and up to which number of each.
-    pub(in crate::socketio) has: Vec<(u64, u64)>,
+    /// Where the client was when it came back: it has what is not behind these either.
+    pub(in crate::socketio) has: Vec<Offset>,
     /// Resolves when the last work of the connection that ended is done.
     #[serde(skip)]
     pub(in crate::socketio) finished: Option<oneshot::Receiver<()>>,
@@ -63,13 +63,13 @@ impl Remains {
     /// Notes what the client, who is at `since`, has whatever its later offsets say: they are places in other nodes'
     /// logs, where it may come later.
     pub(super) fn note_ahead(&mut self, log: &mut Log, since: Offset) {
-        match self.has.iter_mut().find(|(node, _)| *node == since.node) {
-            Some((_, number)) => *number = since.own.max(*number),
-            None => self.has.push((since.node, since.own)),
+        match self.has.iter_mut().find(|had| had.node == since.node) {
+            Some(had) => *had = since.max(*had),
+            None => self.has.push(since),
         }
         let surplus = self.has.len().saturating_sub(MAX_AHEAD);
         self.has.drain(..surplus);
-        self.has.iter().for_each(|(node, number)| log.note_ahead(*node, *number));
+        self.has.iter().for_each(|had| log.note_ahead(had.node, had.own));
     }
 }
 

@@ -17,7 +17,7 @@ pub(in crate::socketio) struct Trail {
     base: Offset,
     stays: Stays,
     /// What it has of other nodes beyond that.
-    has: Vec<(u64, u64)>,
+    has: Vec<Offset>,
     /// Dropped when the last work of this life is done.
     done: Option<oneshot::Sender<()>>,
     finished: Option<oneshot::Receiver<()>>,
@@ -85,7 +85,7 @@ impl Trail {
 
     /// Whether the client has this event already, from another node.
     pub(in crate::socketio) fn has(&self, place: Place) -> bool {
-        self.has.iter().any(|(node, number)| *node == place.node && place.number <= *number)
+        self.has.iter().any(|had| had.node == place.node && place.number <= had.own)
     }
 
     /// What is left of the socket, or would be if its connection ended now.
