@@ -173,6 +173,33 @@ fn the_id_of_a_client_whose_id_gives_access_is_in_no_line() {
 }
 
 #[test]
+fn a_connect_to_a_namespace_that_is_not_there_has_its_line() {
+    let gateway = site("{format: json, access: false, events: true}");
+    let mut socket = WebSocket::open(&gateway.address, "/socket.io/?EIO=4&transport=websocket");
+    assert!(socket.text().starts_with("0{"));
+    let long = format!("/none-{}", "x".repeat(1000));
+    for (name, said) in [("/n\u{1b}ne", "a namespace"), (long.as_str(), "a long name")] {
+        socket.send(&format!(r#"40{name},{{"token":"tok-s3cret"}}"#));
+        assert!(socket.text().ends_with(r#"{"message":"Invalid namespace"}"#), "{said}");
+    }
+    let lines = eventually("the lines", || {
+        let log = gateway.log();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines: Vec<_> = lines.filter(|line| line["target"] == "frontroom::events").collect();
+        (lines.len() == 2).then_some(lines)
+    });
+    for line in &lines {
+        let said = ["message", "result", "code", "transport"].map(|key| line[key].as_str().unwrap_or("-"));
+        assert_eq!(said, ["connect", "refused", "invalid_namespace", "websocket"]);
+        assert!(line.get("socket").is_none(), "{line}");
+    }
+    let names: Vec<_> = lines.iter().filter_map(|line| line["namespace"].as_str()).collect();
+    assert!(!names[0].contains('\u{1b}') && names[1].starts_with("/none-xxx"), "{names:?}");
+    assert!(names[1].len() < 250, "a client's own name is cut");
+    assert!(!secret(&gateway.log()), "{}", gateway.log());
+}
+
+#[test]
 fn it_is_off_unless_asked_for_and_follows_a_reload() {
     let backend = Backend::empty();
     let gateway = Gateway::start(&format!("upstream: {}\n", backend.url));

@@ -7,6 +7,8 @@ mod outlive;
 mod rate;
 pub mod route;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod unwrap;
 
 use std::borrow::Cow;
@@ -15,7 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use http::header::{HeaderValue, RETRY_AFTER};
+use http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
 
 use crate::body::Body;
@@ -29,8 +31,8 @@ use crate::rules::header::Hearing;
 use crate::rules::tap::Watch;
 use crate::server::{Handler, Peer};
 use crate::socketio::Hub;
-use crate::telemetry::metrics;
 use crate::telemetry::trace::Span;
+use crate::telemetry::{Panicked, caught, metrics};
 use crate::upstream::Upstream;
 
 use finish::Finish;
@@ -62,8 +64,9 @@ impl Handler for Gateway {
         let answer = match peer.refused.map(Fault::from).or(sound.err()) {
             Some(fault) => Err(fault),
             None => {
-                let answer = pin!(self.answer(&snapshot, request, &who, &cors, &mut finish));
-                span.within(answer).await
+                let answer = caught("request", self.answer(&snapshot, request, &who, &cors, &mut finish));
+                let answer = span.within(pin!(answer)).await;
+                answer.unwrap_or_else(|panicked| Err(defect(&panicked, &who)))
             }
         };
         finish.end(answer, &cors, &span)
@@ -232,6 +235,13 @@ fn outlive(
         let response = exchange(&upstream, &mut request, &context, &hub).await?;
         Ok(watch.response(response, &hub))
     })
+}
+
+/// The answer to a request that a defect of ours ended. The connection is closed: who knows what was read of it.
+fn defect(panicked: &Panicked, who: &Identity) -> Fault {
+    tracing::error!(request_id = who.request_id(), panic = panicked.message, "a request has panicked");
+    Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the gateway failed: its log tells more")
+        .with_header(CONNECTION, HeaderValue::from_static("close"))
 }
 
 /// The answer to a client beyond its rate.

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use crate::engineio::Reason;
 use crate::socketio::{Acknowledge, Command, Event, EventName, Hub, Outgoing, Refusal, Socket};
-use crate::telemetry::metrics;
+use crate::telemetry::{caught, metrics};
 
 use super::Rules;
 use super::context::Context;
@@ -37,7 +37,10 @@ pub(super) async fn connect(
         admitted.map_err(Denied::plain)?;
         ask(&rules, hub, &socket).await
     };
-    let admission = admission.await;
+    let admission = caught("event", admission).await.unwrap_or_else(|panicked| {
+        let failure = Failure::defect(&panicked, &socket, "connect");
+        Err(Denied { why: Why::from(&failure), refusal: failure.refusal() })
+    });
     let (commands, why) = match &admission {
         Ok(commands) => (commands.as_slice(), None),
         Err(denied) => (Default::default(), Some(&denied.why)),
@@ -133,7 +136,9 @@ async fn asked(rules: Arc<Rules>, seats: Arc<Seats>, hub: Arc<Hub>, socket: Arc<
     let mut hands = Hands::at_once(&socket, &hub);
     let done = match found.rule {
         None => {
-            let renewed = grants::renew(&rules, &seats, &socket, &args).await;
+            let renewed = caught("event", grants::renew(&rules, &seats, &socket, &args)).await;
+            let renewed =
+                renewed.unwrap_or_else(|panicked| Err(Failure::defect(&panicked, &socket, grants::AUTH)));
             renewed.map(|()| Done { ack: Some(Vec::new()), disconnect: false })
         }
         Some(rule) if !may_send(&socket, rule) => Err(Failure::rate_limited()),

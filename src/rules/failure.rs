@@ -7,7 +7,8 @@ use http::header::CONTENT_TYPE;
 
 use crate::fault::Fault;
 use crate::json::Json;
-use crate::socketio::{EventName, Refusal};
+use crate::socketio::{EventName, Refusal, Socket};
+use crate::telemetry::Panicked;
 use crate::upstream;
 
 use super::object::{self, Object};
@@ -43,6 +44,14 @@ impl Failure {
     /// An event sent too often.
     pub(crate) fn rate_limited() -> Failure {
         Failure::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "sent too often")
+    }
+
+    /// A defect of ours, in what was done for a socket.
+    pub(crate) fn defect(panicked: &Panicked, socket: &Socket, rule: &str) -> Failure {
+        let namespace = &**socket.namespace();
+        tracing::error!(namespace, rule, panic = panicked.message, "a rule has panicked");
+        let message = "the gateway failed: its log tells more";
+        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
     }
 
     /// A response that is no success.

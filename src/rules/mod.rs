@@ -40,7 +40,7 @@ use serde_json::Value;
 
 use crate::config::{Problems, defaults, file};
 use crate::credentials::{Credentials, Grant};
-use crate::engineio::Reason;
+use crate::engineio::{Reason, Session};
 use crate::headers::Said;
 use crate::socketio::{Asking, Captures, Command, Event, Events, Hub, Refusal, Socket};
 use crate::upstream::Upstreams;
@@ -126,6 +126,10 @@ impl Rulebook {
 impl Events for Rulebook {
     fn namespace(&self, name: &str) -> Option<Captures> {
         self.rules.load().namespaces.captures(name)
+    }
+
+    fn no_namespace(&self, session: &Session, name: &str) {
+        record::no_namespace(&self.rules.load(), session, name);
     }
 
     fn connect(

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::engineio::Reason;
+use crate::engineio::{Reason, Session};
 use crate::socketio::{Command, Refusal, Socket};
 use crate::telemetry::{Handled, metrics};
 
@@ -14,6 +14,9 @@ use super::template::{member, string};
 
 /// Begins the names of rooms that are users.
 const USER: &str = "user:";
+
+/// Our word for a connect to a namespace that is not there.
+const NO_NAMESPACE: &str = "invalid_namespace";
 
 /// Measures one connect, event or disconnect, where somebody wants to know.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +76,26 @@ impl Timer {
     }
 }
 
+/// Writes the line of a connect to a namespace that is not there.
+pub(super) fn no_namespace(rules: &Rules, session: &Session, name: &str) {
+    if !rules.event_log {
+        return;
+    }
+    Handled {
+        kind: "connect",
+        namespace: name,
+        event: None,
+        socket: None,
+        user: None,
+        transport: session.transport().as_str(),
+        result: "refused",
+        why: Some((None, NO_NAMESPACE)),
+        reason: None,
+        duration: Duration::ZERO,
+    }
+    .log();
+}
+
 /// The room that a socket's user is; for one that connects, the room that its rule gives it.
 fn user(socket: &Socket, what: What<'_>) -> Option<Arc<str>> {
     let is_user = |room: &Arc<str>| room.starts_with(USER);
@@ -101,7 +124,7 @@ impl Why {
     /// A refusal that no rule said: of a token, or of a namespace.
     pub(super) fn refused(refusal: &Refusal) -> Why {
         let code = refusal.data.as_ref().and_then(|data| string(&member(data, "code")?));
-        let code = code.map_or(Cow::Borrowed("invalid_namespace"), Cow::Owned);
+        let code = code.map_or(Cow::Borrowed(NO_NAMESPACE), Cow::Owned);
         Why { result: "refused", status: None, code }
     }
 }

@@ -13,8 +13,8 @@ use crate::headers::Said;
 use crate::headers::new_id;
 use crate::json::Json;
 use crate::socketio::{Answer, Asking, Command, Hub, Socket};
-use crate::telemetry::metrics;
 use crate::telemetry::trace::Span;
+use crate::telemetry::{Panicked, caught, caught_at_once, metrics};
 
 use super::Rules;
 use super::actions::{Actions, Doer, Here};
@@ -100,15 +100,20 @@ impl Turn {
     /// Runs a rule, within a span of its own.
     pub(crate) async fn run(&self, rule: &Rule, hands: &mut Hands) -> Result<Done, Failure> {
         let span = self.span(rule);
-        let done = span.within(pin!(self.perform(rule, hands))).await;
-        span.outcome(done, |failure| &failure.code)
+        let done = span.within(pin!(caught("event", self.perform(rule, hands)))).await;
+        span.outcome(self.survived(rule, done), |failure| &failure.code)
     }
 
     /// The same for a rule that asks nobody.
     pub(crate) fn run_alone(&self, rule: &Rule, hands: &mut Hands) -> Result<Done, Failure> {
         let span = self.span(rule);
-        let done = self.check(rule).and_then(|()| self.finish(rule, Done::default(), hands));
-        span.outcome(done, |failure| &failure.code)
+        let done = || self.check(rule).and_then(|()| self.finish(rule, Done::default(), hands));
+        span.outcome(self.survived(rule, caught_at_once("event", done)), |failure| &failure.code)
+    }
+
+    /// A rule that panics fails like any other: nobody but its own event hears of it.
+    fn survived(&self, rule: &Rule, done: Result<Result<Done, Failure>, Panicked>) -> Result<Done, Failure> {
+        done.unwrap_or_else(|panicked| Err(Failure::defect(&panicked, self.socket(), &rule.label)))
     }
 
     fn span(&self, rule: &Rule) -> Span {

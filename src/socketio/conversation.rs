@@ -187,6 +187,7 @@ impl Talk {
         auth: Option<Json>,
     ) -> Result<(), Invalid> {
         let Some(captures) = self.hub.events().namespace(&name) else {
+            self.hub.events().no_namespace(session, &name);
             refuse(session, &name, "Invalid namespace", None);
             return Ok(());
         };

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use serde_json::Value;
 
-use crate::engineio::Reason;
+use crate::engineio::{Reason, Session};
 use crate::headers::Said;
 use crate::json::Json;
 
@@ -20,6 +20,9 @@ pub type Captures = IndexMap<String, String>;
 pub trait Events: Send + Sync + 'static {
     /// The captures of a namespace, or `None` if there is no such namespace.
     fn namespace(&self, name: &str) -> Option<Captures>;
+
+    /// A client asked for a namespace that is not there, and is refused.
+    fn no_namespace(&self, _session: &Session, _name: &str) {}
 
     /// Whether a client may join. The commands of an admission are run so that what they send to
     /// the socket itself arrives right after its CONNECT packet and before anything else.

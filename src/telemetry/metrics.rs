@@ -126,6 +126,9 @@ metrics! {
     /// Requests and connections refused by a bound, by the bound's config key.
     pub fn refused[limit]() = counter("frontroom_refused_total").increment(1);
 
+    /// Panics that ended one request or event and nothing else, by which it was. Each is a defect of frontroom's own.
+    pub fn panic[kind]() = counter("frontroom_panics_total").increment(1);
+
     /// Times the config was read again, by result: reloaded, unchanged or refused.
     pub fn config_reload[result]() = counter("frontroom_config_reloads_total").increment(1);
 

@@ -26,6 +26,8 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     // `namespace` is a name of ours, and `debug` would print everything there is.
     environment.remove_global("namespace");
     environment.remove_global("debug");
+    #[cfg(test)]
+    environment.add_function("panics", || -> String { panic!("a template panics") });
     environment
 });
 

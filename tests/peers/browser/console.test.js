@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import test, { after, before, describe } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chatBackend } from '../support/backend.js';
-import { launch } from '../support/browser.js';
+import { launch, newPage } from '../support/browser.js';
 import { ask, Clients, record } from '../support/clients.js';
 import { CHAT, startSite } from '../support/gateway.js';
 import { next, within } from '../support/wait.js';
@@ -33,18 +33,7 @@ async function start(token) {
 
 /** The console in a context of its own; what it complains of is kept. */
 async function visit(site, options = {}) {
-  const context = await browser.newContext({ viewport: WIDE, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
-  page.complaints = [];
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) page.complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => page.complaints.push(String(error)));
-  page.on('request', (request) => {
-    const { protocol, host } = new URL(request.url());
-    if (protocol !== 'data:' && host !== new URL(site.admin).host) page.complaints.push(`asks ${request.url()}`);
-  });
+  const page = await newPage(browser, site.admin, { viewport: WIDE, ...options });
   await page.goto(`${site.admin}/`);
   assert.equal(page.url(), `${site.admin}/console`, 'the root leads to the console');
   return page;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import test, { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { launch } from '../support/browser.js';
+import { launch, newPage } from '../support/browser.js';
 import { Process } from '../support/gateway.js';
 
 const SCREENSHOTS = fileURLToPath(new URL('../../../target/screenshots/', import.meta.url));
@@ -32,20 +32,10 @@ after(async () => {
 
 /** A page of a browser of its own; what it complains of is kept. */
 async function visit(viewport) {
-  const context = await browser.newContext({ viewport });
-  const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
-  page.complaints = [];
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) page.complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => page.complaints.push(String(error)));
+  const page = await newPage(browser, url, { viewport });
   page.on('requestfailed', (request) => {
     // Socket.IO gives up its waiting poll when it goes over to websocket.
     if (!request.url().includes('/socket.io/')) page.complaints.push(`${request.url()} failed`);
-  });
-  page.on('request', (request) => {
-    if (new URL(request.url()).host !== new URL(url).host) page.complaints.push(`asks ${request.url()}`);
   });
   await page.goto(url);
   return page;

@@ -24,3 +24,20 @@ export function launch() {
     ],
   });
 }
+
+/** A page in a context of its own. What it complains of is kept in `complaints`, as are requests to other hosts than `site`'s. */
+export async function newPage(browser, site, options = {}) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  page.complaints = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) page.complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => page.complaints.push(String(error)));
+  page.on('request', (request) => {
+    const { protocol, host } = new URL(request.url());
+    if (protocol !== 'data:' && host !== new URL(site).host) page.complaints.push(`asks ${request.url()}`);
+  });
+  return page;
+}
