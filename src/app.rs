@@ -12,6 +12,7 @@ use http::{Request, Response};
 use tokio::net::TcpListener;
 
 use crate::admin::{Admin, Readiness};
+use crate::admin_ui::AdminUi;
 use crate::body::Body;
 use crate::cluster::Cluster;
 use crate::config::{self, Report};
@@ -228,6 +229,7 @@ struct House {
     listeners: Vec<(String, server::Handle)>,
     credentials: ArcSwap<Credentials>,
     rulebook: Arc<Rulebook>,
+    admin_ui: Arc<AdminUi>,
     /// None for a node without others.
     cluster: Option<Arc<Cluster>>,
     nodes: Option<Nodes>,
@@ -237,7 +239,8 @@ struct House {
 impl House {
     fn build(compiled: Compiled, listeners: Vec<(String, server::Handle)>, metrics: Metrics) -> House {
         let rulebook = Arc::new(Rulebook::new(compiled.rules));
-        let hub = Arc::new(Hub::new(rulebook.clone(), compiled.limits));
+        let admin_ui = Arc::new(AdminUi::new(rulebook.clone(), compiled.admin_ui));
+        let hub = Arc::new(Hub::new(admin_ui.clone(), compiled.limits));
         hub.set_recovery(&compiled.recovery);
         let nodes = compiled.cluster.as_ref().map(Nodes::new);
         let door = Arc::new(Door(hub.clone()));
@@ -253,6 +256,7 @@ impl House {
             Some(cluster) => cluster.clone(),
             None => hub.clone(),
         };
+        admin_ui.start(&hub, &engine, sockets.clone(), cluster.is_some());
         let forwarder = nodes.as_ref().map(|nodes| Arc::clone(&nodes.forwarder));
         let tunnels = forwarder.as_ref().map(|forwarder| forwarder.tunnels().clone()).unwrap_or_default();
         let guests = nodes.as_ref().map(|nodes| nodes.guests.clone()).unwrap_or_default();
@@ -268,6 +272,7 @@ impl House {
             listeners,
             credentials: ArcSwap::new(compiled.credentials),
             rulebook,
+            admin_ui,
             cluster,
             nodes,
             end,
@@ -294,6 +299,7 @@ impl House {
         self.engine.set_options(compiled.engine);
         self.hub.set_limits(compiled.limits);
         self.hub.set_recovery(&compiled.recovery);
+        self.admin_ui.set(compiled.admin_ui);
         self.end.set_times(compiled.ending);
     }
 

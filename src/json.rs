@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
 
 /// One valid JSON value as text. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,5 +71,35 @@ impl Serialize for Json {
 impl std::fmt::Debug for Json {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// A time in nanoseconds since 1970 as JavaScript's `toJSON` writes a date: `2026-11-21T07:12:00.000Z`. None beyond
+/// the years of four digits.
+pub fn date(nanoseconds: i128) -> Option<String> {
+    let date = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()?;
+    let ((year, month, day), (hour, minute, second, milli)) =
+        (date.to_calendar_date(), date.time().as_hms_milli());
+    let month = u8::from(month);
+    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_as_javascript_writes_them() {
+        let at = |milliseconds: i64| date(i128::from(milliseconds) * 1_000_000);
+        for (milliseconds, written) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_199_999, "2024-02-29T23:59:59.999Z"),
+            (1_763_700_000_000, "2025-11-21T04:40:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(at(milliseconds).as_deref(), Some(written));
+        }
+        assert_eq!(at(i64::MAX), None);
     }
 }

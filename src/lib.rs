@@ -5,6 +5,7 @@
 //! by a test.
 
 pub mod admin;
+pub mod admin_ui;
 pub mod app;
 pub mod body;
 pub mod cli;

@@ -36,6 +36,7 @@ const HOUSES: &[(&str, &[&str])] = &[
     ("rules", &["credentials", "upstream", "socketio", "engineio"]),
     ("types", &["rules"]),
     ("admin", &["socketio", "rules"]),
+    ("admin_ui", &["engineio", "socketio", "cluster", "rules"]),
     ("fuzz", &["server", "upstream", "engineio", "proxy", "socketio", "rules", "cors"]),
     (
         "gateway",
@@ -66,6 +67,7 @@ const HOUSES: &[(&str, &[&str])] = &[
             "rules",
             "types",
             "admin",
+            "admin_ui",
             "cors",
             "gateway",
         ],

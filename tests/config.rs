@@ -23,6 +23,7 @@ fn variable(name: &str) -> Option<String> {
         "YES" => "true",
         "DIGITS" => "0123456",
         "ADMIN_TOKEN" | "HOOK_SECRET" | "JWT_SECRET" => "secret",
+        "ADMIN_UI_PASSWORD" => "$2b$10$4ecMVjajjWYtPRLUAzKhDuRHI1j/kNgF86cBvA3hM22EU4wWZFn8u",
         "EMPTY" => "",
         "TLS_DIR" => return Some(tls_folder().display().to_string()),
         _ => return None,

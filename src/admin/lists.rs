@@ -57,12 +57,7 @@ pub(super) async fn socket(sockets: &dyn Sockets, id: &str, tokens: &[String]) -
             Fault::new(StatusCode::NOT_FOUND, "no_socket", message)
         }
     })?;
-    if let Some(handshake) = &mut found.handshake {
-        for (kind, token) in tokens.iter().filter_map(|token| token.split_once(':')) {
-            let is_header = kind == "header";
-            handshake.hide(kind, |name, _| name == token || is_header && name.eq_ignore_ascii_case(token));
-        }
-    }
+    found.handshake.iter_mut().for_each(|handshake| handshake.hide_tokens(tokens));
     Ok(found)
 }
 

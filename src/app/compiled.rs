@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admin::Settings;
+use crate::admin_ui;
 use crate::cluster::{self, Emitters};
 use crate::config::{self, Problem, Problems, Report, defaults, file};
 use crate::credentials::Credentials;
@@ -22,6 +23,7 @@ pub(super) struct Compiled {
     pub(super) admin: Settings,
     /// Whether the file says where the admin listener is. If not, a port in use is not fatal.
     pub(super) admin_written: bool,
+    pub(super) admin_ui: Option<admin_ui::Options>,
     pub(super) logs: Logs,
     pub(super) emitters: Emitters,
     pub(super) cluster: Option<cluster::Options>,
@@ -88,6 +90,7 @@ impl Compiled {
             listen: Terms::build(file, problems),
             admin: Settings::build(file.admin.as_ref(), file.credentials.token.as_ref(), problems),
             admin_written: file.admin.as_ref().is_some_and(|admin| admin.listen.is_some()),
+            admin_ui: admin_ui::Options::build(file, problems),
             logs: Logs::build(&file.log, problems),
             emitters: Emitters::build(&file.emitters, problems),
             cluster: cluster::Options::build(file.cluster.as_ref(), problems),

@@ -12,7 +12,7 @@ pub(super) const WHOLE: usize = 32;
 /// The keys of one purpose, of the newest secret first: it makes codes, all of them know codes. A new secret
 /// is added as the second at every node, then made the first, then the old one is taken away.
 #[derive(Clone)]
-pub(super) struct Keys(Vec<Code>);
+pub struct Keys(Vec<Code>);
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -22,7 +22,7 @@ impl std::fmt::Debug for Keys {
 
 impl Keys {
     /// Derives them: what is made for one purpose is of no use for another.
-    pub(super) fn derive(secrets: &[String], purpose: &str) -> Keys {
+    pub fn derive(secrets: &[String], purpose: &str) -> Keys {
         // Any length of key is a key, so this never skips one.
         let code = |key: &[u8]| Code::new_from_slice(key).ok();
         let derived = secrets.iter().filter_map(|secret| {
@@ -33,7 +33,7 @@ impl Keys {
     }
 
     /// The code of a message, whose parts are one after another.
-    pub(super) fn code(&self, parts: &[&[u8]]) -> [u8; WHOLE] {
+    pub fn code(&self, parts: &[&[u8]]) -> [u8; WHOLE] {
         self.0.first().map_or([0; WHOLE], |key| of(key, parts).finalize().into_bytes().into())
     }
 
@@ -43,7 +43,7 @@ impl Keys {
     }
 
     /// Whether `code` is the beginning of the message's, or all of it. Takes as long for a wrong one as for another.
-    pub(super) fn knows(&self, parts: &[&[u8]], code: &[u8]) -> bool {
+    pub fn knows(&self, parts: &[&[u8]], code: &[u8]) -> bool {
         self.0.iter().any(|key| of(key, parts).verify_truncated_left(code).is_ok())
     }
 }

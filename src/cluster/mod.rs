@@ -17,6 +17,7 @@ mod wire;
 
 pub use emitters::Emitters;
 pub use hop::{Asker, Door, Forwarder, Guests};
+pub use key::Keys;
 pub use node::Cluster;
 pub use options::{Options, Secrets};
 pub use registry::{NodeId, Registry};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::file::Transport;
+use super::value::Rate;
 
 /// `listen`.
 pub const LISTEN: &str = "0.0.0.0:4000";
@@ -108,6 +109,19 @@ pub const RECOVERY_MAX_DISCONNECTION: Duration = Duration::from_secs(120);
 pub const RECOVERY_MAX_BYTES: u64 = 16_000_000;
 /// `socketio.recovery.max_sessions`.
 pub const RECOVERY_MAX_SESSIONS: usize = 10_000;
+
+/// `socketio.admin_ui.namespace`.
+pub const ADMIN_UI_NAMESPACE: &str = "/admin";
+/// `socketio.admin_ui.session`: as Node's RedisStore has it.
+pub const ADMIN_UI_SESSION: Duration = Duration::from_secs(86_400);
+/// `socketio.admin_ui.max_logins`: each keeps a core busy.
+pub const ADMIN_UI_MAX_LOGINS: usize = 2;
+/// `socketio.admin_ui.failed_logins`.
+pub const ADMIN_UI_FAILED_LOGINS: Rate = Rate { count: 10, per: Duration::from_secs(60) };
+/// `socketio.admin_ui.max_sockets`.
+pub const ADMIN_UI_MAX_SOCKETS: usize = 10_000;
+/// `socketio.admin_ui.max_queue`, in bytes.
+pub const ADMIN_UI_MAX_QUEUE: u64 = 4_000_000;
 
 /// `taps[].status`.
 pub const TAP_STATUS: &str = "2xx";

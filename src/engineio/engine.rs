@@ -26,6 +26,7 @@ use super::query::Query;
 use super::queue::Parcel;
 use super::registry::{Crowded, Registry};
 use super::session::{Conversation, Session, Transport};
+use super::traffic::Traffic;
 use super::{Handshake, Options, Reason, polling, websocket};
 use crate::body::Body;
 use crate::headers::Forwarded;
@@ -56,6 +57,7 @@ pub struct Caller {
 pub struct Engine {
     options: ArcSwap<Options>,
     registry: Arc<Registry>,
+    traffic: Arc<Traffic>,
     closing: AtomicBool,
     application: Arc<dyn Application>,
     unwrap: Unwrap,
@@ -75,6 +77,7 @@ impl Engine {
         Engine {
             options: ArcSwap::from_pointee(options),
             registry: Arc::default(),
+            traffic: Arc::default(),
             closing: AtomicBool::new(false),
             application,
             unwrap,
@@ -96,6 +99,16 @@ impl Engine {
     /// How many sessions there are.
     pub fn sessions(&self) -> usize {
         self.registry.len()
+    }
+
+    /// How many of them poll.
+    pub fn polling_sessions(&self) -> usize {
+        self.registry.polling()
+    }
+
+    /// What went over the sessions that were opened under `count_traffic`.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// All sessions, to be closed one by one.
@@ -207,13 +220,14 @@ impl Engine {
         handshake: Handshake,
     ) -> Result<Arc<Session>, Crowded> {
         let options = self.options.load_full();
+        let traffic = options.count_traffic.then(|| Arc::clone(&self.traffic));
         let session = Arc::new(Session::new(
             (self.new_id)(),
             transport,
             dialect,
             handshake,
             options,
-            Arc::downgrade(&self.registry),
+            (Arc::downgrade(&self.registry), traffic),
         ));
         self.registry.insert(&session)?;
         if transport == Transport::Websocket {

@@ -28,6 +28,7 @@ mod reason;
 mod registry;
 mod replay;
 mod session;
+mod traffic;
 mod websocket;
 mod wire;
 
@@ -45,3 +46,4 @@ pub use queue::Parcel;
 pub use reason::Reason;
 pub use registry::random_id;
 pub use session::{Conversation, Sent, Session, Transport};
+pub use traffic::{Totals, Traffic};

@@ -38,6 +38,8 @@ pub struct Options {
     pub max_queue: usize,
     /// Whether volatile events give way before a slow client is disconnected.
     pub drop_volatile: bool,
+    /// Whether what goes over sessions is counted for the Admin UI.
+    pub count_traffic: bool,
 }
 
 impl Options {
@@ -65,6 +67,7 @@ impl Options {
             eio3: file.eio3.unwrap_or(defaults::EIO3),
             max_queue: size(file.send_queue.max_bytes, defaults::SEND_QUEUE_MAX_BYTES),
             drop_volatile: file.send_queue.on_full == OnFull::DropVolatileThenDisconnect,
+            count_traffic: file.admin_ui.enabled,
         };
         options.check(problems);
         options

@@ -10,25 +10,56 @@ use super::frame::Frame;
 pub struct Parcel {
     first: Frame,
     rest: Option<Arc<[Frame]>>,
-    /// Whether it may be dropped for a client that is not ready.
-    volatile: bool,
+    fate: Fate,
+}
+
+/// What becomes of a parcel whose client does not take it at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It waits; where there is no room for it, the client is disconnected.
+    Kept,
+    /// It is dropped for a client that is not ready.
+    Volatile,
+    /// It waits; where there is no room for it, it is dropped.
+    Spare,
+}
+
+impl Fate {
+    fn new(volatile: bool) -> Fate {
+        if volatile { Fate::Volatile } else { Fate::Kept }
+    }
 }
 
 impl Parcel {
     /// One frame.
     pub fn new(frame: Frame, volatile: bool) -> Parcel {
-        Parcel { first: frame, rest: None, volatile }
+        Parcel { first: frame, rest: None, fate: Fate::new(volatile) }
     }
 
     /// A frame and its attachments.
     pub fn with_attachments(frame: Frame, attachments: Vec<Frame>, volatile: bool) -> Parcel {
         let rest = (!attachments.is_empty()).then(|| attachments.into());
-        Parcel { first: frame, rest, volatile }
+        Parcel { first: frame, rest, fate: Fate::new(volatile) }
+    }
+
+    /// The same, to be dropped where there is no room for it.
+    pub fn spare(self) -> Parcel {
+        Parcel { fate: Fate::Spare, ..self }
+    }
+
+    /// Whether it is dropped where there is no room for it.
+    pub(super) fn is_spare(&self) -> bool {
+        self.fate == Fate::Spare
+    }
+
+    /// How many frames it has.
+    pub(super) fn frame_count(&self) -> usize {
+        1 + self.attachments().len()
     }
 
     /// Whether it may be dropped for a client that is not ready.
     pub fn volatile(&self) -> bool {
-        self.volatile
+        self.fate == Fate::Volatile
     }
 
     /// Never: a packet has a type.
@@ -124,7 +155,7 @@ impl Queue {
 
     fn drop_volatile(&mut self) -> usize {
         let before = self.parcels.len();
-        self.parcels.retain(|parcel| !parcel.volatile);
+        self.parcels.retain(|parcel| !parcel.volatile());
         self.waiting = self.parcels.iter().map(Parcel::len).sum();
         before - self.parcels.len()
     }

@@ -29,6 +29,21 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Reason; 11] = [
+        Reason::TransportClose,
+        Reason::TransportError,
+        Reason::PingTimeout,
+        Reason::ParseError,
+        Reason::SlowConsumer,
+        Reason::ForcedClose,
+        Reason::ForcedServerClose,
+        Reason::ClientNamespaceDisconnect,
+        Reason::ServerNamespaceDisconnect,
+        Reason::ServerShuttingDown,
+        Reason::NodeLost,
+    ];
+
     /// Node's words.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dashmap::DashMap;
 
-use super::session::Session;
+use super::session::{Session, Transport};
 use crate::headers::network;
 use crate::telemetry::metrics;
 
@@ -17,6 +17,8 @@ use crate::telemetry::metrics;
 pub(super) struct Registry {
     sessions: DashMap<Arc<str>, Arc<Session>>,
     count: AtomicUsize,
+    /// Those of them that poll.
+    polling: AtomicUsize,
     /// How many sessions an address has, kept for those that are opened under a bound.
     addresses: DashMap<IpAddr, usize>,
 }
@@ -44,8 +46,18 @@ impl Registry {
             metrics::refused("socketio.max_sessions_per_ip");
             return Err(Crowded::Address);
         }
+        self.polling.fetch_add(usize::from(session.transport() == Transport::Polling), Ordering::Relaxed);
         self.sessions.insert(session.id().clone(), session.clone());
         Ok(())
+    }
+
+    /// A session polls no more.
+    pub(super) fn upgraded(&self) {
+        self.polling.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn polling(&self) -> usize {
+        self.polling.load(Ordering::Relaxed)
     }
 
     /// Counts a session for its address; false when there are too many.
@@ -77,6 +89,7 @@ impl Registry {
     pub(super) fn remove(&self, id: &str) {
         if let Some((_, session)) = self.sessions.remove(id) {
             self.count.fetch_sub(1, Ordering::Relaxed);
+            self.polling.fetch_sub(usize::from(session.transport() == Transport::Polling), Ordering::Relaxed);
             self.leave(&session);
         }
     }

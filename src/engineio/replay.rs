@@ -18,6 +18,7 @@ impl Session {
             parcels.iter().for_each(|parcel| state.queue.push_extra(parcel));
             state.writer()
         };
+        parcels.iter().for_each(|parcel| self.count_sent(parcel));
         self.call(writer);
         Sent::Queued
     }

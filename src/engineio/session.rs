@@ -13,6 +13,7 @@ use super::packet::Message;
 use super::pulse::Pulse;
 use super::queue::{Parcel, Queue};
 use super::registry::Registry;
+use super::traffic::Traffic;
 use super::{Handshake, Options, Reason};
 use crate::config::Problems;
 use crate::config::file::SocketIo;
@@ -62,6 +63,8 @@ pub struct Session {
     handshake: Handshake,
     options: Arc<Options>,
     registry: Weak<Registry>,
+    /// Where what goes over it is counted, if it is.
+    traffic: Option<Arc<Traffic>>,
     pub(super) conversation: OnceLock<Box<dyn Conversation>>,
     heartbeat: OnceLock<AbortHandle>,
     /// Writes for the session while its WebSocket is plain TCP.
@@ -125,7 +128,7 @@ pub(super) enum Farewell {
 pub enum Sent {
     /// It waits in the queue.
     Queued,
-    /// It was volatile and the client was not ready.
+    /// It was volatile and the client was not ready, or it may be lost and there was no room.
     Dropped,
     /// The session has ended, perhaps by this very parcel that did not fit.
     Gone,
@@ -145,7 +148,7 @@ impl Session {
         dialect: Dialect,
         handshake: Handshake,
         options: Arc<Options>,
-        registry: Weak<Registry>,
+        (registry, traffic): (Weak<Registry>, Option<Arc<Traffic>>),
     ) -> Session {
         let now = Instant::now();
         let pulse = match dialect.protocol {
@@ -177,6 +180,7 @@ impl Session {
             handshake,
             options,
             registry,
+            traffic,
             conversation: OnceLock::new(),
             heartbeat: OnceLock::new(),
             flusher: OnceLock::new(),
@@ -188,7 +192,8 @@ impl Session {
     pub fn of_another_node(transport: Transport, handshake: Handshake) -> Session {
         let dialect = Dialect { protocol: Protocol::V4, base64: false };
         let options = Options::build(&SocketIo::default(), &mut Problems::default());
-        let session = Session::new("".into(), transport, dialect, handshake, Arc::new(options), Weak::new());
+        let nobodys = (Weak::new(), None);
+        let session = Session::new("".into(), transport, dialect, handshake, Arc::new(options), nobodys);
         session.state().ended = Some(Ended { at: Instant::now(), farewell: Farewell::Drop });
         session
     }
@@ -224,6 +229,7 @@ impl Session {
 
     /// Gives the session its application and its heartbeat. Once, before any message.
     pub(super) fn begin(self: &Arc<Self>, conversation: Box<dyn Conversation>) {
+        self.traffic.iter().for_each(|traffic| traffic.opened());
         let _ = self.conversation.set(conversation);
         let _ = self.heartbeat.set(tokio::spawn(self.clone().keep_alive()).abort_handle());
         if let Some(conversation) = self.conversation.get() {
@@ -261,12 +267,17 @@ impl Session {
         };
         match pushed {
             Ok((dropped, writer)) => {
+                self.count_sent(parcel);
                 (0..dropped).for_each(|_| metrics::dropped("volatile"));
                 self.call(writer);
                 Sent::Queued
             }
             Err(_) if parcel.volatile() && self.options.drop_volatile => {
                 metrics::dropped("volatile");
+                Sent::Dropped
+            }
+            Err(_) if parcel.is_spare() => {
+                metrics::dropped("no_room");
                 Sent::Dropped
             }
             Err(_) => {
@@ -304,10 +315,25 @@ impl Session {
             self.heartbeat.get().map(AbortHandle::abort).unwrap_or_default();
         }
         metrics::disconnect(reason.as_str());
+        self.traffic.iter().for_each(|traffic| traffic.ended(reason));
         if let Some(conversation) = self.conversation.get() {
             conversation.ended(self, reason);
         }
         writer.into_iter().chain(reader).for_each(Waker::wake);
+    }
+
+    /// Counts what is on its way. The packet that opens the session is none of the application's.
+    pub(super) fn count_sent(&self, parcel: &Parcel) {
+        if let Some(traffic) = &self.traffic
+            && self.conversation.get().is_some()
+        {
+            traffic.sent(parcel);
+        }
+    }
+
+    /// The WebSocket carries it from now on.
+    pub(super) fn count_upgrade(&self) {
+        self.registry.upgrade().iter().for_each(|registry| registry.upgraded());
     }
 
     /// Makes the id unknown.
@@ -322,6 +348,7 @@ impl Session {
         if let Some(conversation) = self.conversation.get()
             && self.is_open()
         {
+            self.traffic.iter().for_each(|traffic| traffic.received(&message));
             conversation.message(self, message);
         }
     }

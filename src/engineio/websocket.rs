@@ -233,6 +233,7 @@ impl Session {
             state.transport = Transport::Websocket;
             state.writer.take()
         };
+        self.count_upgrade();
         writer.into_iter().for_each(std::task::Waker::wake);
         true
     }

@@ -81,7 +81,7 @@ impl Done {
 impl Doer for Hands {
     fn state(&mut self, changes: Map<String, Value>) {
         self.socket.state().extend(changes);
-        self.hub.note_change(&self.socket);
+        self.hub.note_state(&self.socket);
     }
 
     fn command(&mut self, command: Command) {

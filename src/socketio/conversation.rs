@@ -88,9 +88,10 @@ impl Conversation for Handle {
     fn upgraded(&self, session: &Arc<Session>) {
         let inner = self.0.inner();
         let sockets = inner.places.iter().filter_map(|place| place.socket.as_ref());
-        sockets
-            .filter(|socket| socket.is_connected())
-            .for_each(|socket| socket.count(Some(session.transport())));
+        sockets.filter(|socket| socket.is_connected()).for_each(|socket| {
+            socket.count(Some(session.transport()));
+            socket.show_upgraded();
+        });
     }
 
     fn pinging(&self) {

@@ -32,6 +32,15 @@ pub trait Events: Send + Sync + 'static {
         socket: Arc<Socket>,
     ) -> BoxFuture<'static, Result<Vec<Command>, Refusal>>;
 
+    /// Told of every socket that is connected now, when what its admission said was done.
+    fn connected(&self, _hub: &Arc<Hub>, _socket: &Arc<Socket>) {}
+
+    /// Whether events that find no room with a client of this namespace are dropped instead of its being
+    /// disconnected. They are not kept for clients that come back either.
+    fn may_lose(&self, _namespace: &str) -> bool {
+        false
+    }
+
     /// Handles one event, or as much of it as need not wait; the rest of it is given back. Events of one
     /// socket are handled one after another.
     fn event(&self, hub: &Arc<Hub>, socket: Arc<Socket>, event: Event) -> Option<BoxFuture<'static, ()>>;

@@ -77,6 +77,12 @@ impl Hub {
         &self.followers
     }
 
+    /// The namespaces that somebody is in, and how many sockets are in each.
+    pub fn count_sockets(&self) -> Vec<(Arc<str>, usize)> {
+        let namespaces = self.namespaces_of(None).into_iter();
+        namespaces.map(|(name, namespace)| (name, namespace.len())).collect()
+    }
+
     /// Rooms that somebody is in, without those named by a socket's id.
     pub fn count_rooms(&self) -> usize {
         let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
@@ -186,6 +192,12 @@ impl Hub {
         }
     }
 
+    /// Notes that a socket's state is another than before.
+    pub fn note_state(&self, socket: &Arc<Socket>) {
+        self.note_change(socket);
+        socket.show_state();
+    }
+
     /// What becomes of the answers to an event that another node asks.
     pub fn asking(self: &Arc<Self>, place: &str) -> Option<Asking> {
         self.events.asking(self, place)
@@ -217,8 +229,10 @@ impl Hub {
     ) -> (usize, Option<Place>) {
         let (name, target) = (command.namespace(), command.target());
         // An event is kept also where nobody is left to send it to now.
+        // Those who may lose events miss nothing, but another node's must have their place.
+        let keeps = !self.events.may_lose(name) || matches!(origin, Origin::There(..));
         let (kept, place) = match (command, log.as_deref_mut()) {
-            (Command::Emit { event, .. }, Some(log)) => {
+            (Command::Emit { event, .. }, Some(log)) if keeps => {
                 let (parcel, place) = keep(log, origin, (name, target), event);
                 (Some(parcel), place)
             }
@@ -234,6 +248,7 @@ impl Hub {
         match command {
             Command::Emit { event, .. } => {
                 let parcel = kept.unwrap_or_else(|| packet::event_parcel(name, event, None));
+                let parcel = if namespace.may_lose { parcel.spare() } else { parcel };
                 let had = match (origin, log) {
                     (Origin::There(place, _), Some(log)) if log.may_be_had(place) => Some(place),
                     _ => None,
@@ -301,7 +316,8 @@ impl Hub {
             }
         }
         let mut namespaces = self.namespaces.write().unwrap_or_else(PoisonError::into_inner);
-        namespaces.entry(name.clone()).or_insert_with(|| Arc::new(Namespace::default())).insert(socket);
+        let new = || Arc::new(Namespace::new(self.events.may_lose(name)));
+        namespaces.entry(name.clone()).or_insert_with(new).insert(socket);
     }
 
     /// Takes a socket out, and its namespace with it if it was the last: clients choose the names

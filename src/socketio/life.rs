@@ -67,7 +67,10 @@ impl Socket {
             let admission = hub.events().connect(&hub, socket.clone()).await;
             drop(hold);
             match admission {
-                Ok(commands) if socket.welcome(&commands) => socket.work().await,
+                Ok(commands) if socket.welcome(&commands) => {
+                    hub.events().connected(&hub, &socket);
+                    socket.work().await;
+                }
                 Ok(_) => socket.begin_anew().await,
                 Err(refusal) => socket.refuse(&refusal),
             }
@@ -152,6 +155,7 @@ impl Socket {
                 self.talk.hub().recovery().connected(self);
             }
             self.count(Some(self.transport()));
+            self.show_connected();
         }
     }
 

@@ -8,8 +8,12 @@ use crate::engineio::Handshake;
 
 /// The request that opened a socket's session, without its secrets. Headers and parameters whose names
 /// or values may hold one are named in `hidden` and left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Luggage {
+    /// Twelve characters that all sockets of one connection have in common. They give no access: the rest of the
+    /// session's id has some 50 random bits at least.
+    #[serde(default)]
+    pub client: String,
     /// Its raw path.
     pub path: String,
     /// Its headers, in lower case; several lines of one are joined by `, `.
@@ -52,7 +56,7 @@ const SECRET: [&str; 25] = [
 ];
 
 impl Luggage {
-    pub(super) fn of(handshake: &Handshake) -> Luggage {
+    pub(super) fn of(handshake: &Handshake, session: &str) -> Luggage {
         let (mut headers, mut query) = (IndexMap::<String, String>::new(), IndexMap::new());
         for (name, value) in &handshake.headers {
             let value = String::from_utf8_lossy(value.as_bytes());
@@ -66,15 +70,29 @@ impl Luggage {
             query.entry(name.clone()).or_insert_with(|| value.clone());
         }
         let path = without_query(&handshake.url).to_owned();
-        let mut luggage =
-            Luggage { path, headers, query, request_id: handshake.request_id.clone(), hidden: Vec::new() };
+        let mut luggage = Luggage {
+            client: client(session),
+            path,
+            headers,
+            query,
+            request_id: handshake.request_id.clone(),
+            hidden: Vec::new(),
+        };
         luggage.hide("header", may_be_secret);
         luggage.hide("query", may_be_secret);
         luggage
     }
 
+    /// Leaves out what holds clients' tokens, as `credentials.token` says: `header:NAME`, `query:NAME`.
+    pub fn hide_tokens(&mut self, tokens: &[String]) {
+        for (kind, token) in tokens.iter().filter_map(|token| token.split_once(':')) {
+            let is_header = kind == "header";
+            self.hide(kind, |name, _| name == token || is_header && name.eq_ignore_ascii_case(token));
+        }
+    }
+
     /// Leaves out what `secret` says of a name and its value; `kind` is `header` or `query`.
-    pub fn hide(&mut self, kind: &str, secret: impl Fn(&str, &str) -> bool) {
+    fn hide(&mut self, kind: &str, secret: impl Fn(&str, &str) -> bool) {
         let shown = match kind {
             "header" => &mut self.headers,
             "query" => &mut self.query,
@@ -99,6 +117,13 @@ fn may_be_secret(name: &str, value: &str) -> bool {
     named || lower.starts_with("bearer ") || lower.starts_with("basic ") || value.contains("eyJ")
 }
 
+/// The first twelve of the last twenty characters of a session's id: those of Node's where the id is of twenty, and
+/// not the name of the node that long ones begin with.
+fn client(session: &str) -> String {
+    let start = session.chars().count().saturating_sub(20);
+    session.chars().skip(start).take(12).collect()
+}
+
 fn without_query(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
@@ -106,6 +131,13 @@ fn without_query(url: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clients_name_is_a_part_of_the_sessions_id() {
+        assert_eq!(client("abcdefghijklmnopqrst"), "abcdefghijkl");
+        assert_eq!(client(&format!("{}abcdefghijklmnopqrst", "N".repeat(32))), "abcdefghijkl");
+        assert_eq!(client(""), "");
+    }
 
     #[test]
     fn what_looks_like_a_credential_is_hidden() {

@@ -27,7 +27,7 @@ pub use ask::{Answer, Asking};
 pub(crate) use binary::{attach, detach, escape};
 pub use command::{Command, Outgoing, Target};
 pub use events::{Acknowledge, Captures, Event, EventName, Events, Refusal};
-pub use follow::{Follower, Moment, NotFollowed, Terms, What};
+pub use follow::{Follower, Moment, NotFollowed, Terms, What, Whose};
 pub use hub::{Door, Hub};
 pub use limits::Limits;
 pub use luggage::Luggage;

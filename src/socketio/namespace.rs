@@ -12,6 +12,8 @@ use super::{Socket, Target};
 /// One namespace.
 #[derive(Debug, Default)]
 pub(super) struct Namespace {
+    /// Whether events that find no room with a client are dropped.
+    pub(super) may_lose: bool,
     members: RwLock<Members>,
 }
 
@@ -72,12 +74,20 @@ impl Hash for Member {
 }
 
 impl Namespace {
+    pub(super) fn new(may_lose: bool) -> Namespace {
+        Namespace { may_lose, ..Namespace::default() }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Members> {
         self.members.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Members> {
         self.members.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.read().sockets.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {

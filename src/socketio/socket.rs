@@ -83,6 +83,7 @@ impl Socket {
         auth: Json,
         who: Identity,
     ) -> Socket {
+        let followed = talk.hub().followers().watch().into();
         Socket {
             id: who.id,
             namespace,
@@ -99,7 +100,7 @@ impl Socket {
             open: AtomicBool::new(false),
             gate: Mutex::default(),
             recovered: who.recovered,
-            followed: AtomicBool::new(false),
+            followed,
             told: AtomicBool::new(false),
             trail: who.trail,
         }
@@ -207,6 +208,13 @@ impl Socket {
         let target = Target::socket(self.id.clone());
         let (namespace, event) = (self.namespace.clone(), event.clone());
         self.talk.hub().run(&Command::Emit { namespace, target, event }) > 0
+    }
+
+    /// Sends it an event beside its queue's bound: whoever sends it has bounded it.
+    pub fn hand_over(&self, event: &Outgoing) {
+        if self.session.replay(&[packet::event_parcel(self.namespace(), event, None)]) == Sent::Queued {
+            metrics::deliveries(1);
+        }
     }
 
     /// Sends it an event that its client is to answer; `own` while the connect rule's own commands

@@ -82,6 +82,8 @@ pub struct Query {
     pub after: Option<String>,
     /// Most that are listed.
     pub limit: usize,
+    /// Whether sockets are listed with their handshakes.
+    pub handshakes: bool,
 }
 
 /// A part of a list.
@@ -116,7 +118,7 @@ pub struct Member {
     pub issued: u64,
     /// Whether it came back to what it was.
     pub recovered: bool,
-    /// The request that opened its session; lists leave it out.
+    /// The request that opened its session; lists leave it out unless they are asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handshake: Option<Luggage>,
 }
@@ -168,7 +170,7 @@ impl<T: Keyed> Page<T> {
 }
 
 impl Member {
-    fn of(socket: &Socket) -> Member {
+    pub(super) fn of(socket: &Socket) -> Member {
         let handshake = socket.handshake();
         Member {
             id: socket.id().clone(),
@@ -182,6 +184,12 @@ impl Member {
             recovered: socket.recovered(),
             handshake: None,
         }
+    }
+
+    /// The same with its handshake.
+    pub(super) fn whole(socket: &Socket) -> Member {
+        let handshake = Luggage::of(socket.handshake(), socket.session.id());
+        Member { handshake: Some(handshake), ..Member::of(socket) }
     }
 }
 
@@ -205,13 +213,17 @@ impl Hub {
         let of = |namespace: Arc<super::namespace::Namespace>| namespace.select(&target);
         let sockets = self.namespaces_of(query.namespace.as_deref()).into_iter().map(|(_, it)| of(it));
         let all = sockets.flat_map(|some| some.iter().map(|socket| Member::of(socket)).collect::<Vec<_>>());
-        Page::cut(all.collect(), query)
+        let mut page = Page::cut(all.collect(), query);
+        for member in page.items.iter_mut().filter(|_| query.handshakes) {
+            let socket = self.socket(&member.namespace, &member.id);
+            member.handshake = socket.map(|socket| Luggage::of(socket.handshake(), socket.session.id()));
+        }
+        page
     }
 
     /// The socket of this node with that id, with its handshake.
     pub fn member_here(&self, id: &str) -> Option<Member> {
-        let socket = self.anywhere(id)?;
-        Some(Member { handshake: Some(Luggage::of(socket.handshake())), ..Member::of(&socket) })
+        self.anywhere(id).map(|socket| Member::whole(&socket))
     }
 
     /// Sends an event that every socket meant of this node is to answer, and waits for them.

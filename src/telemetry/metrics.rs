@@ -75,7 +75,7 @@ metrics! {
     /// Events queued for clients.
     pub fn deliveries[](count: u64) = counter("frontroom_deliveries_total").increment(count);
 
-    /// Events not queued for a client, by reason.
+    /// Events not queued for a client, by reason: volatile (and the client was not ready), no_room (what the Admin UI is told).
     pub fn dropped[reason]() = counter("frontroom_dropped_total").increment(1);
 
     /// Sessions closed because their outgoing queue was full.
@@ -102,8 +102,11 @@ metrics! {
     /// Sockets that are being followed over the admin listener, counted once for each that looks on.
     pub fn followers[](count: f64) = gauge("frontroom_followers").set(count);
 
-    /// What happened to sockets and was lost to followers that were too slow.
+    /// What happened to sockets and was lost to followers that were too slow, or not told to the Admin UI for the same reason.
     pub fn follow_lost[]() = counter("frontroom_follow_lost_total").increment(1);
+
+    /// Logins to the Admin UI's namespace, by result: password, session, open (nobody is asked), invalid, too_many.
+    pub fn admin_ui_login[result]() = counter("frontroom_admin_ui_logins_total").increment(1);
 
     /// Calls of the admin listener, by path (as it is documented) and status.
     pub fn admin_call[path, status]() = counter("frontroom_admin_calls_total").increment(1);

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rmpv::Value;
 use serde_json::{Map, Number, Value as Tree};
-use time::OffsetDateTime;
 
 use super::Unreadable;
+use crate::json;
 
 /// Values may lie in one another so deep.
 const MAX_DEPTH: usize = 64;
@@ -84,9 +84,5 @@ fn date(kind: i8, data: &[u8]) -> Option<String> {
         (0, 8) => i128::from(number(data) as i64) * 1_000_000,
         _ => return None,
     };
-    let date = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()?;
-    let ((year, month, day), (hour, minute, second, milli)) =
-        (date.to_calendar_date(), date.time().as_hms_milli());
-    let month = u8::from(month);
-    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"))
+    json::date(nanoseconds)
 }

@@ -211,6 +211,7 @@ impl Writer {
         self.optional_text(query.room.as_deref());
         self.optional_text(query.after.as_deref());
         self.number(query.limit as u64);
+        self.byte(u8::from(query.handshakes));
     }
 
     /// As JSON: lists are no hurry.
@@ -233,6 +234,7 @@ impl Reader {
             room: self.optional_text()?,
             after: self.optional_text()?.map(|text| text.as_ref().to_owned()),
             limit: self.size()?,
+            handshakes: self.flag()?,
         })
     }
 

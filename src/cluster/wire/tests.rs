@@ -73,7 +73,13 @@ fn binary_goes_as_bytes_and_comes_out_as_it_was() {
 
 #[test]
 fn questions_and_answers_come_out_as_they_went_in() {
-    let query = Query { namespace: Some("/".into()), after: Some("x".into()), limit: 10, room: None };
+    let query = Query {
+        namespace: Some("/".into()),
+        after: Some("x".into()),
+        limit: 10,
+        room: None,
+        handshakes: true,
+    };
     let Ok(Said::Ask(5, Asked::List(read))) = through(&list(5, &query)) else { panic!("a list") };
     assert_eq!(format!("{read:?}"), format!("{query:?}"));
     let Command::Emit { namespace, target, event } = emit(&["1"]) else { panic!("an emit") };

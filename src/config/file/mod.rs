@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::value::OneOrMany;
 
 mod admin;
+mod admin_ui;
 mod cluster;
 mod cors;
 mod credentials;
@@ -28,6 +29,7 @@ mod tracing;
 mod upstream;
 
 pub use admin::Admin;
+pub use admin_ui::{AdminUi, AdminUiAuth, AdminUiMode};
 pub use cluster::{Cluster, ClusterNode, ClusterRedis};
 pub use cors::{AllowOrigin, Cors, WebsocketOrigin};
 pub use credentials::{Credentials, Jwt, OnExpiry, Require};

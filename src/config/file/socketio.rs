@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Rule;
+use super::{AdminUi, Rule};
 use crate::config::value::{Duration, OneOrMany, Size};
 
 /// The Socket.IO endpoint and the rules of its namespaces.
@@ -54,6 +54,8 @@ pub struct SocketIo {
     pub send_queue: SendQueue,
     /// Clients that come back after their connection was lost.
     pub recovery: Recovery,
+    /// A namespace that the official Admin UI connects to.
+    pub admin_ui: AdminUi,
     /// Rule for a client that joins the namespace `/`.
     pub connect: Option<Rule>,
     /// Rules by event name; `"*"` matches what no other does.

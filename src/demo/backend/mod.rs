@@ -5,7 +5,6 @@ mod reply;
 mod route;
 mod seed;
 mod shop;
-mod timestamp;
 
 #[cfg(test)]
 mod tests;

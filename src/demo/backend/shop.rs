@@ -1,7 +1,7 @@
 //! What the shop knows: users, sessions, rooms and messages, all in memory and all bounded.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::StatusCode;
 use indexmap::IndexMap;
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::reply::Refused;
 use super::seed;
-use super::timestamp::iso;
+use crate::json;
 
 /// Users, of whom nobody is ever forgotten.
 pub(super) const MAX_USERS: usize = 1000;
@@ -149,7 +149,7 @@ impl Shop {
     /// Notes that a connection of the user ended.
     pub(super) fn left(&mut self, id: u64, now: SystemTime) {
         if let Some(user) = self.users.get_mut(&id) {
-            user.last_seen = Some(iso(now));
+            user.last_seen = Some(written(now));
         }
     }
 
@@ -188,7 +188,7 @@ impl Shop {
             user_id: user.id,
             user_name: user.name.clone(),
             content,
-            created_at: iso(now),
+            created_at: written(now),
         };
         if room.messages.len() >= MAX_MESSAGES {
             room.messages.pop_front();
@@ -197,6 +197,12 @@ impl Shop {
         self.last_message = id;
         Ok(message)
     }
+}
+
+/// A time as it goes out.
+fn written(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i128::try_from(since.as_nanos()).ok().and_then(json::date).unwrap_or_default()
 }
 
 fn may_enter(user: &User, room: &Profile) -> bool {

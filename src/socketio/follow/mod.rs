@@ -1,28 +1,23 @@
-//! Follows single sockets live: what each says and is told, for somebody who looks on.
+//! Follows sockets live: what each says and is told, for somebody who looks on at one of them or at all.
 //!
-//! A socket that nobody follows pays one look at a flag. What a follower is too slow for is lost to it and
+//! A socket that nobody follows pays one look at a flag of its own. What a follower is too slow for is lost to it and
 //! counted; the socket never waits.
 
 mod moment;
 mod queue;
+mod shown;
 
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
 
-use super::{Event, Hub, Socket, packet};
-use crate::engineio::{Parcel, Reason, Sent};
-use crate::json::Json;
+use super::{Hub, Socket};
 use crate::telemetry::metrics;
-pub use moment::{Moment, What};
-use moment::{content, short};
+pub use moment::{Moment, What, Whose};
 use queue::Queue;
-
-/// Begins the names of events that are frontroom's own.
-const OURS: &str = "frontroom:";
 
 /// How a socket is followed.
 #[derive(Debug, Clone, Copy)]
@@ -44,8 +39,8 @@ pub enum NotFollowed {
     TooMany,
 }
 
-/// Somebody who looks on. What the socket says and is told comes out as a stream, which ends with the
-/// socket. Dropping it ends the following.
+/// Somebody who looks on. What happens comes out as a stream, which ends with the socket if only that one is
+/// followed. Dropping it ends the following.
 #[derive(Debug)]
 pub struct Follower {
     seat: Arc<Seat>,
@@ -54,34 +49,74 @@ pub struct Follower {
 
 /// All followers of one node.
 #[derive(Debug, Default)]
-pub(super) struct Followers(RwLock<Vec<Arc<Seat>>>);
+pub(super) struct Followers {
+    seats: RwLock<Vec<Arc<Seat>>>,
+    /// Whether somebody looks on at all sockets.
+    watched: AtomicBool,
+}
 
 #[derive(Debug)]
 struct Seat {
-    socket: Weak<Socket>,
+    scope: Scope,
     content: bool,
     queue: Queue,
 }
 
+/// Who is followed.
+#[derive(Debug)]
+enum Scope {
+    Socket(Weak<Socket>),
+    /// All of them, but what is said in the namespace `deaf_to` is not shown: it is where it is told.
+    Everybody {
+        deaf_to: Arc<str>,
+    },
+}
+
 impl Seat {
     fn is_of(&self, socket: &Socket) -> bool {
-        std::ptr::eq(self.socket.as_ptr(), socket)
+        match &self.scope {
+            Scope::Socket(own) => std::ptr::eq(own.as_ptr(), socket),
+            Scope::Everybody { .. } => true,
+        }
+    }
+
+    fn is_everybodys(&self) -> bool {
+        matches!(self.scope, Scope::Everybody { .. })
+    }
+
+    /// Whether it is shown what the socket says and is told.
+    fn hears(&self, socket: &Socket) -> bool {
+        match &self.scope {
+            Scope::Socket(_) => self.is_of(socket),
+            Scope::Everybody { deaf_to } => deaf_to != socket.namespace(),
+        }
     }
 }
 
 impl Followers {
     fn read(&self) -> RwLockReadGuard<'_, Vec<Arc<Seat>>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.seats.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Vec<Arc<Seat>>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.seats.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends all following.
-    fn end(&self) {
-        self.read().iter().for_each(|seat| seat.queue.close(None));
+    /// Whether somebody looks on at all sockets, and so at a new one.
+    pub(super) fn watch(&self) -> bool {
+        self.watched.load(Ordering::Acquire)
     }
+
+    /// Ends the following of single sockets.
+    fn end(&self) {
+        let seats = self.read();
+        seats.iter().filter(|seat| !seat.is_everybodys()).for_each(|seat| seat.queue.close(None));
+    }
+}
+
+/// Of single sockets.
+fn count(seats: &[Arc<Seat>]) -> usize {
+    seats.iter().filter(|seat| !seat.is_everybodys()).count()
 }
 
 impl Hub {
@@ -89,31 +124,48 @@ impl Hub {
     pub fn follow(self: &Arc<Self>, id: &str, terms: Terms) -> Result<Follower, NotFollowed> {
         let socket = self.anywhere(id).ok_or(NotFollowed::NoSocket)?;
         let seat = Arc::new(Seat {
-            socket: Arc::downgrade(&socket),
+            scope: Scope::Socket(Arc::downgrade(&socket)),
             content: terms.content,
             queue: Queue::new(terms.max_queue),
         });
-        seat.queue.push(What::Following {
+        let whose = Whose::of(&socket);
+        let following = || What::Following {
             socket: socket.id().clone(),
             namespace: socket.namespace().clone(),
             rooms: socket.rooms(),
-        });
+        };
+        seat.queue.push(&whose, || Some(following()));
         {
             let mut seats = self.followers().write();
-            if seats.len() >= terms.max_followers {
+            if count(&seats) >= terms.max_followers {
                 return Err(NotFollowed::TooMany);
             }
             seats.push(seat.clone());
-            metrics::followers(seats.len() as f64);
+            metrics::followers(count(&seats) as f64);
             socket.followed.store(true, Ordering::Release);
         }
         if let Some(reason) = socket.ended_by() {
-            seat.queue.close(Some(What::Disconnected { reason: reason.as_str() }));
+            let rooms = Vec::new();
+            seat.queue.close(Some((whose, What::Disconnected { reason: reason.as_str(), rooms })));
         }
         Ok(Follower { seat, hub: Arc::clone(self) })
     }
 
-    /// Ends the following of all sockets.
+    /// Follows all sockets of this node with their contents, those that are still to come too. What the sockets of
+    /// the namespace `deaf_to` say and are told is not shown. At most `max_queue` bytes wait for the follower.
+    pub fn watch(self: &Arc<Self>, deaf_to: Arc<str>, max_queue: usize) -> Follower {
+        let scope = Scope::Everybody { deaf_to };
+        let seat = Arc::new(Seat { scope, content: true, queue: Queue::new(max_queue) });
+        self.followers().write().push(seat.clone());
+        self.followers().watched.store(true, Ordering::Release);
+        // One that enters a namespace now finds itself watched if it is not found here.
+        for socket in self.everybody() {
+            socket.followed.store(true, Ordering::Release);
+        }
+        Follower { seat, hub: Arc::clone(self) }
+    }
+
+    /// Ends the following of all single sockets.
     pub fn end_following(&self) {
         self.followers().end();
     }
@@ -123,10 +175,19 @@ impl Drop for Follower {
     fn drop(&mut self) {
         let mut seats = self.hub.followers().write();
         seats.retain(|seat| !Arc::ptr_eq(seat, &self.seat));
-        metrics::followers(seats.len() as f64);
-        if let Some(socket) = self.seat.socket.upgrade() {
-            let still = seats.iter().any(|seat| seat.is_of(&socket));
-            socket.followed.store(still, Ordering::Release);
+        metrics::followers(count(&seats) as f64);
+        match &self.seat.scope {
+            Scope::Socket(socket) => {
+                if let Some(socket) = socket.upgrade() {
+                    let still = seats.iter().any(|seat| seat.is_of(&socket));
+                    socket.followed.store(still, Ordering::Release);
+                }
+            }
+            // Each socket finds out by itself that nobody looks on any more.
+            Scope::Everybody { .. } => {
+                let still = seats.iter().any(|seat| seat.is_everybodys());
+                self.hub.followers().watched.store(still, Ordering::Release);
+            }
         }
     }
 }
@@ -136,80 +197,5 @@ impl Stream for Follower {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Moment>> {
         self.seat.queue.poll(cx)
-    }
-}
-
-/// What followers are shown of a socket. Each begins with the look at the flag.
-impl Socket {
-    fn is_followed(&self) -> bool {
-        self.followed.load(Ordering::Acquire)
-    }
-
-    /// Shows each follower what `what` makes of whether it is shown contents.
-    fn show(&self, what: impl Fn(bool) -> What) {
-        let seats = self.talk.hub().followers().read();
-        seats.iter().filter(|seat| seat.is_of(self)).for_each(|seat| seat.queue.push(what(seat.content)));
-    }
-
-    pub(super) fn show_received(&self, event: &Event, bytes: usize) {
-        if self.is_followed() {
-            // A client renews its token by an event of ours.
-            let secret = event.name.as_text().starts_with(OURS);
-            self.show(|with_content| What::Received {
-                event: short(event.name.as_text()),
-                ack: event.ack.as_ref().map(|ack| short(&ack.id)),
-                bytes,
-                args: content(with_content && !secret, event.args.iter().map(Json::as_str)),
-            });
-        }
-    }
-
-    pub(super) fn show_acked(&self, id: &str, args: &[Json], bytes: usize) {
-        if self.is_followed() {
-            self.show(|with_content| What::AckReceived {
-                ack: short(id),
-                bytes,
-                args: content(with_content, args.iter().map(Json::as_str)),
-            });
-        }
-    }
-
-    /// What became of a parcel that was to be sent.
-    pub(super) fn show_sent(&self, parcel: &Parcel, sent: Sent) {
-        if !self.is_followed() || sent == Sent::Gone {
-            return;
-        }
-        let Some(shown) = packet::shown(parcel.text()) else { return };
-        let (bytes, ack) = (parcel.payload_len(), shown.id.map(short));
-        self.show(|with_content| {
-            let args = content(with_content, shown.args.iter().copied());
-            let ack = ack.clone();
-            match (&shown.event, sent) {
-                (Some(event), Sent::Queued) => What::Sent { event: short(event), ack, bytes, args },
-                (Some(event), _) => What::Dropped { event: short(event), bytes },
-                (None, _) => What::AckSent { ack: ack.unwrap_or_default(), bytes, args },
-            }
-        });
-    }
-
-    pub(super) fn show_joined(&self, room: &Arc<str>) {
-        if self.is_followed() {
-            self.show(|_| What::Joined { room: room.clone() });
-        }
-    }
-
-    pub(super) fn show_left(&self, room: &Arc<str>) {
-        if self.is_followed() {
-            self.show(|_| What::Left { room: room.clone() });
-        }
-    }
-
-    /// The last thing that is shown.
-    pub(super) fn show_end(&self, reason: Reason) {
-        if self.is_followed() {
-            let seats = self.talk.hub().followers().read();
-            let last = || What::Disconnected { reason: reason.as_str() };
-            seats.iter().filter(|seat| seat.is_of(self)).for_each(|seat| seat.queue.close(Some(last())));
-        }
     }
 }

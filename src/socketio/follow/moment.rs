@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::json::Json;
+use crate::socketio::{Member, Socket};
 
 /// Longest name that is shown, in bytes.
 const MAX_NAME: usize = 200;
@@ -17,9 +19,28 @@ const MAX_CONTENT: usize = 16_384;
 pub struct Moment {
     /// Milliseconds since 1970.
     pub time: u64,
+    /// To whom; `None` where it is the follower that something happened to. Not written: who follows one socket
+    /// knows it.
+    #[serde(skip)]
+    pub whose: Option<Whose>,
     /// What happened.
     #[serde(flatten)]
     pub what: What,
+}
+
+/// The socket that something happened to.
+#[derive(Debug, Clone)]
+pub struct Whose {
+    /// Its id.
+    pub socket: Arc<str>,
+    /// Its namespace.
+    pub namespace: Arc<str>,
+}
+
+impl Whose {
+    pub(super) fn of(socket: &Socket) -> Whose {
+        Whose { socket: socket.id().clone(), namespace: socket.namespace().clone() }
+    }
 }
 
 /// What happened to a socket. `bytes` are those of the packet and its attachments; `args` is the list of
@@ -35,6 +56,21 @@ pub enum What {
         namespace: Arc<str>,
         /// The rooms it is in.
         rooms: Vec<Arc<str>>,
+    },
+    /// It is connected. As the next two, this is shown to who follows everybody.
+    Connected {
+        /// All there is to know of it.
+        socket: Box<Member>,
+    },
+    /// Another transport carries it.
+    Upgraded {
+        /// Its name.
+        transport: &'static str,
+    },
+    /// What the rules remember about it has changed.
+    Changed {
+        /// All of it.
+        state: Map<String, Value>,
     },
     /// The client sent an event.
     Received {
@@ -108,6 +144,9 @@ pub enum What {
     Disconnected {
         /// Why, in Node's words.
         reason: &'static str,
+        /// The rooms it was in, for who follows everybody.
+        #[serde(skip)]
+        rooms: Vec<Arc<str>>,
     },
 }
 
@@ -120,11 +159,29 @@ impl What {
             What::Received { event, args, .. } | What::Sent { event, args, .. } => event.len() + text(args),
             What::AckReceived { args, .. } | What::AckSent { args, .. } => text(args),
             What::Dropped { event, .. } => event.len(),
-            What::Following { rooms, .. } => rooms.iter().map(|room| 16 + room.len()).sum(),
+            What::Following { rooms, .. } | What::Disconnected { rooms, .. } => text_of(rooms),
+            What::Connected { socket } => size_of_member(socket),
+            What::Changed { state } => size_of_state(state),
             What::Joined { room } | What::Left { room } => room.len(),
-            What::Lost { .. } | What::Disconnected { .. } => 0,
+            What::Lost { .. } | What::Upgraded { .. } => 0,
         }
     }
+}
+
+fn text_of(rooms: &[Arc<str>]) -> usize {
+    rooms.iter().map(|room| 16 + room.len()).sum()
+}
+
+fn size_of_state(state: &Map<String, Value>) -> usize {
+    state.iter().map(|(name, value)| 64 + name.len() + value.to_string().len()).sum()
+}
+
+fn size_of_member(member: &Member) -> usize {
+    let pair = |(name, value): (&String, &String)| 64 + name.len() + value.len();
+    let luggage = member.handshake.as_ref().map_or(0, |luggage| {
+        luggage.path.len() + luggage.headers.iter().chain(&luggage.query).map(pair).sum::<usize>()
+    });
+    size_of::<Member>() + text_of(&member.rooms) + size_of_state(&member.state) + luggage
 }
 
 /// A name, cut where it is too long.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Moment, What};
+use super::{Moment, What, Whose};
 use crate::telemetry::metrics;
 
 /// What waits for a follower.
@@ -34,32 +34,42 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds what happened now, or counts it as lost where it does not fit.
-    pub(super) fn push(&self, what: What) {
+    /// Adds what happened now, or counts it as lost where it does not fit. It is not even made where nothing fits.
+    pub(super) fn push(&self, whose: &Whose, make: impl FnOnce() -> Option<What>) {
+        if !self.has_room(size_of::<Moment>()) {
+            return;
+        }
+        let Some(what) = make() else { return };
+        if !self.has_room(what.size()) {
+            return;
+        }
         let reader = {
             let mut waiting = self.lock();
-            if waiting.closed {
-                return;
-            }
-            if waiting.bytes + what.size() > self.max {
-                waiting.lost += 1;
-                metrics::follow_lost();
-                return;
-            }
-            waiting.add(what);
+            waiting.add(Some(whose.clone()), what);
             waiting.reader.take()
         };
         reader.into_iter().for_each(Waker::wake);
     }
 
+    /// Whether so many bytes fit; where they do not, what they would have been is lost.
+    fn has_room(&self, bytes: usize) -> bool {
+        let mut waiting = self.lock();
+        let fits = waiting.bytes + bytes <= self.max;
+        if !fits && !waiting.closed {
+            waiting.lost += 1;
+            metrics::follow_lost();
+        }
+        fits && !waiting.closed
+    }
+
     /// Nothing happens after this; `last` always fits.
-    pub(super) fn close(&self, last: Option<What>) {
+    pub(super) fn close(&self, last: Option<(Whose, What)>) {
         let reader = {
             let mut waiting = self.lock();
             if std::mem::replace(&mut waiting.closed, true) {
                 return;
             }
-            last.into_iter().for_each(|last| waiting.add(last));
+            last.into_iter().for_each(|(whose, last)| waiting.add(Some(whose), last));
             waiting.reader.take()
         };
         reader.into_iter().for_each(Waker::wake);
@@ -73,7 +83,7 @@ impl Queue {
             return Poll::Ready(Some(moment));
         }
         if let Some(lost) = waiting.take_lost() {
-            return Poll::Ready(Some(now(lost)));
+            return Poll::Ready(Some(now(None, lost)));
         }
         if waiting.closed {
             return Poll::Ready(None);
@@ -85,11 +95,12 @@ impl Queue {
 
 impl Waiting {
     /// Adds it behind what was lost before it.
-    fn add(&mut self, what: What) {
-        for what in self.take_lost().into_iter().chain([what]) {
+    fn add(&mut self, whose: Option<Whose>, what: What) {
+        let lost = self.take_lost().map(|lost| (None, lost));
+        for (whose, what) in lost.into_iter().chain([(whose, what)]) {
             let size = what.size();
             self.bytes += size;
-            self.moments.push_back((now(what), size));
+            self.moments.push_back((now(whose, what), size));
         }
     }
 
@@ -99,9 +110,9 @@ impl Waiting {
     }
 }
 
-fn now(what: What) -> Moment {
+fn now(whose: Option<Whose>, what: What) -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Moment { time: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), what }
+    Moment { time: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), whose, what }
 }
 
 #[cfg(test)]
@@ -120,12 +131,20 @@ mod tests {
         What::Joined { room: room.into() }
     }
 
+    fn whose() -> Whose {
+        Whose { socket: "s".into(), namespace: "/".into() }
+    }
+
+    fn push(queue: &Queue, room: &str) {
+        queue.push(&whose(), || Some(joined(room)));
+    }
+
     #[test]
     fn what_does_not_fit_is_counted_in_its_place() {
         let queue = Queue::new(2 * joined("a").size());
-        ["a", "b", "c", "d"].iter().for_each(|room| queue.push(joined(room)));
+        ["a", "b", "c", "d"].iter().for_each(|room| push(&queue, room));
         assert_eq!(next(&queue).unwrap(), r#"{"type":"joined","room":"a"}"#);
-        queue.push(joined("e"));
+        push(&queue, "e");
         assert_eq!(next(&queue).unwrap(), r#"{"type":"joined","room":"b"}"#);
         assert_eq!(next(&queue).unwrap(), r#"{"type":"lost","count":2}"#);
         assert_eq!(next(&queue).unwrap(), r#"{"type":"joined","room":"e"}"#);
@@ -135,9 +154,10 @@ mod tests {
     #[test]
     fn what_was_lost_last_is_told_before_the_end() {
         let queue = Queue::new(joined("a").size());
-        ["a", "b"].iter().for_each(|room| queue.push(joined(room)));
-        queue.close(Some(What::Disconnected { reason: "transport close" }));
-        queue.push(joined("c"));
+        ["a", "b"].iter().for_each(|room| push(&queue, room));
+        let last = What::Disconnected { reason: "transport close", rooms: Vec::new() };
+        queue.close(Some((whose(), last)));
+        push(&queue, "c");
         assert_eq!(next(&queue).unwrap(), r#"{"type":"joined","room":"a"}"#);
         assert_eq!(next(&queue).unwrap(), r#"{"type":"lost","count":1}"#);
         assert_eq!(next(&queue).unwrap(), r#"{"type":"disconnected","reason":"transport close"}"#);
