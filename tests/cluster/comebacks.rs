@@ -132,7 +132,7 @@ fn in_order(client: &Comer) -> Vec<u64> {
 
 #[test]
 fn of_two_nodes_that_are_asked_at_once_one_has_the_client() {
-    let (redis, _backend, mut nodes) = site(3);
+    let (redis, backend, mut nodes) = site(3);
     let owner = nodes.remove(0);
     for _ in 0..5 {
         let before = clients(&redis).len();
@@ -153,7 +153,7 @@ fn of_two_nodes_that_are_asked_at_once_one_has_the_client() {
         let (_, page) = nodes[0].call("GET", "/v1/sockets", "");
         let alive =
             page["sockets"].as_array().unwrap().iter().filter(|it| it["id"] == json!(client.sid)).count();
-        assert_eq!(alive, 1, "{page}");
+        assert_eq!(alive, 1, "{} came back: {:?} {page}", same.len(), told(&backend)[&client.sid]);
     }
 }
 

@@ -11,6 +11,7 @@ use super::Comeback;
 use super::vault::Vault;
 use crate::cluster::registry::millis;
 use crate::cluster::store::Commands;
+use crate::socketio::Hub;
 use crate::telemetry::metrics;
 
 /// Wait before a connection is tried again.
@@ -125,11 +126,12 @@ impl Comeback {
             } else {
                 book.written.insert(entry.pid.clone(), (entry.key.clone(), entry.life));
             }
-            lost.extend(is_lost.then(|| entry.pid.clone()));
+            lost.extend(is_lost.then(|| (entry.pid.clone(), entry.life)));
         }
         drop(book);
-        // Its client is somewhere else by now.
-        lost.iter().for_each(|pid| self.hub.lose(pid));
+        if !lost.is_empty() {
+            tokio::spawn(lose(Arc::clone(&self.hub), lost, self.request_timeout * 2));
+        }
         Ok(())
     }
 
@@ -146,4 +148,10 @@ impl Comeback {
         let value = self.vault.close(&key, self.registry.id(), &past)?;
         Some(Entry { pid: pid.clone(), key, time, life: past.life(), value })
     }
+}
+
+/// Lets clients go that others have taken. Those ask for them first: what is known here is newer than what was written.
+async fn lose(hub: Arc<Hub>, lost: Vec<(Arc<str>, u64)>, patience: Duration) {
+    sleep(patience).await;
+    lost.iter().for_each(|(pid, life)| hub.lose(pid, *life));
 }

@@ -26,7 +26,7 @@ use super::store::{Line, Store};
 use crate::socketio::Hub;
 use vault::Vault;
 
-/// How often it is looked whether everything is written.
+/// How often it is looked whether something is written.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Clients that may come back to any node.

@@ -1,18 +1,39 @@
 //! Takes clients over from the nodes that they were on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use redis::{RedisResult, Script};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::Comeback;
 use super::vault::Who;
+use super::{Comeback, LOOK};
 use crate::cluster::bus::Channel;
 use crate::cluster::registry::{KEPT, NodeId, millis};
 use crate::cluster::wire::{self, Given};
 use crate::socketio::Past;
 use crate::telemetry::metrics;
+
+/// How long a node may take to write down a client that has just connected there, or moved.
+const WRITING: Duration = Duration::from_millis(250);
+
+/// What is written of a client.
+enum Taken {
+    Found(NodeId, Box<Past>),
+    /// Somebody took it and has not written it down again.
+    ByAnother,
+    Nobody,
+}
+
+/// What a node said that was to give a client up.
+enum Parted {
+    Gave(Box<Past>),
+    /// It does not have it any more: the client has moved on, or may not come back.
+    Nobody,
+    /// It does not live, or does not answer.
+    Silent,
+}
 
 impl Comeback {
     /// Takes what is known of a client that was on another node. That gives it up where it lives; where it does not
@@ -26,38 +47,66 @@ impl Comeback {
             // It would only wait for what cannot be had.
             return None;
         }
-        let taken = self.take(&pid, &namespace).await;
-        let taken = taken.inspect_err(|error| tracing::debug!(%error, "a client cannot be looked for"));
-        let (node, past) = taken.ok()??;
-        if node == self.registry.id() {
-            // It has been forgotten here.
-            return None;
-        }
-        match self.ask(node, &pid, &namespace).await {
-            Some(answer) => {
-                let past = self.vault.open_between(&answer?)?;
-                metrics::cluster_recovery("node");
-                Some(past)
+        let begun = Instant::now();
+        let mut pause = LOOK;
+        loop {
+            let taken = self.take(&pid, &namespace).await;
+            let taken = taken.inspect_err(|error| tracing::debug!(%error, "a client cannot be looked for"));
+            let patience = match taken.ok()? {
+                Taken::Found(node, past) => match self.part(node, &pid, &namespace).await {
+                    Parted::Gave(past) => return Some(*past),
+                    Parted::Silent => {
+                        self.departures.tell_of_one(node, past.socket()).await;
+                        metrics::cluster_recovery("redis");
+                        return Some(*past);
+                    }
+                    Parted::Nobody => self.request_timeout,
+                },
+                Taken::ByAnother => self.request_timeout,
+                Taken::Nobody => WRITING.min(self.request_timeout),
+            };
+            if begun.elapsed() >= patience {
+                return None;
             }
-            None => {
-                self.departures.tell_of_one(node, past.socket()).await;
-                metrics::cluster_recovery("redis");
-                Some(past)
-            }
+            sleep(pause).await;
+            pause *= 2;
         }
     }
 
-    async fn take(&self, pid: &str, namespace: &str) -> RedisResult<Option<(NodeId, Past)>> {
+    async fn take(&self, pid: &str, namespace: &str) -> RedisResult<Taken> {
         for key in self.vault.keys(pid, namespace) {
             let script = Script::new(include_str!("take.lua"));
             let mut script = script.prepare_invoke();
             let found: Option<Vec<u8>> =
                 self.line.run(&self.store, script.key(&key).arg(millis(KEPT))).await?;
-            if let Some(found) = found {
-                return Ok(self.vault.open(&key, &found));
+            match found {
+                Some(found) if found.is_empty() => return Ok(Taken::ByAnother),
+                Some(found) => {
+                    let opened = self.vault.open(&key, &found);
+                    return Ok(
+                        opened.map_or(Taken::Nobody, |(node, past)| Taken::Found(node, Box::new(past)))
+                    );
+                }
+                None => {}
             }
         }
-        Ok(None)
+        Ok(Taken::Nobody)
+    }
+
+    /// Parts a client from the node that it was on, which may be this one by now.
+    async fn part(&self, node: NodeId, pid: &str, namespace: &str) -> Parted {
+        let past = if node == self.registry.id() {
+            self.let_go(namespace, pid).await
+        } else {
+            match self.ask(node, pid, namespace).await {
+                Some(answer) => answer.and_then(|answer| self.vault.open_between(&answer)),
+                None => return Parted::Silent,
+            }
+        };
+        past.map_or(Parted::Nobody, |past| {
+            metrics::cluster_recovery("node");
+            Parted::Gave(Box::new(past))
+        })
     }
 
     /// Asks a node to give a client up. None where it does not live, or does not answer; nothing in it where the
@@ -82,11 +131,15 @@ impl Comeback {
     /// Gives up a client that has come back to another node, and answers what is known of it.
     pub(in crate::cluster) async fn give_up(&self, who: &[u8]) -> Option<Bytes> {
         let Who { pid, namespace } = self.vault.open_between(who)?;
-        let (past, finished) = self.hub.give_up(&namespace, &pid)?;
+        self.vault.close_between(&self.let_go(&namespace, &pid).await?)
+    }
+
+    async fn let_go(&self, namespace: &str, pid: &str) -> Option<Past> {
+        let (past, finished) = self.hub.give_up(namespace, pid)?;
         if let Some(finished) = finished {
             // What the client did before it was gone comes before what it does now.
             let _ = timeout(self.request_timeout / 2, finished).await;
         }
-        self.vault.close_between(&past)
+        Some(past)
     }
 }

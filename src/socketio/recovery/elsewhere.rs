@@ -121,16 +121,12 @@ impl Hub {
         Some((Past { namespace: namespace.into(), life, remains, connected: false }, finished))
     }
 
-    /// Somebody else has a client by now: what is here of an earlier life goes.
-    pub fn lose(&self, pid: &str) {
-        let socket = self.connected_as(pid);
-        if let Some((pid, life)) =
-            socket.as_ref().and_then(|socket| Some(lock(socket.trail.as_ref()?).name()))
-        {
-            lock(&self.recovery().sessions).forget(&pid, life);
-        } else {
-            lock(&self.recovery().sessions).drop_gone(pid);
-        }
+    /// Somebody else has a client by now: what is here of that life goes. A later one may be here too.
+    pub fn lose(&self, pid: &str, life: u64) {
+        let lives =
+            |socket: &Arc<Socket>| socket.trail.as_ref().is_some_and(|trail| lock(trail).name().1 == life);
+        let socket = self.connected_as(pid).filter(lives);
+        lock(&self.recovery().sessions).forget(pid, life);
         if let Some(socket) = socket {
             socket.part();
         }

@@ -151,14 +151,6 @@ impl Sessions {
         self.remove(pid, life);
     }
 
-    /// Somebody who is gone has come back elsewhere.
-    pub(super) fn drop_gone(&mut self, pid: &str) {
-        let gone = self.entries.get(pid).filter(|entry| matches!(entry.place, Place::Gone(..)));
-        if let Some(life) = gone.map(|entry| entry.life) {
-            self.remove(pid, life);
-        }
-    }
-
     fn remove(&mut self, pid: &str, life: Life) -> Option<Place> {
         self.entries.get(pid).filter(|entry| entry.life == life)?;
         let place = self.entries.remove(pid)?.place;
