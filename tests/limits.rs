@@ -23,6 +23,9 @@ use support::websocket::WebSocket;
 
 const ORIGIN: &str = "Origin: https://a.test";
 
+/// How long one of a flood waits to be told why it is refused.
+const HELD: Duration = Duration::from_secs(2);
+
 fn site(config: &str) -> (Gateway, Backend) {
     let backend = Backend::start(|_, _| (200, "\"fine\"".into()));
     let cors = "cors: {allow_origins: https://a.test}";
@@ -85,22 +88,22 @@ fn a_shortage_of_files_holds_new_connections_back_and_loses_none() {
 fn a_flood_of_connections_is_closed_without_a_word() {
     let (gateway, _backend) = site("limits: {connections_per_ip: 1}\n");
     let _one = opened(&gateway.address);
-    let mut closed = 0;
-    let flood: Vec<TcpStream> = (0..100).map(|_| http::connect(&gateway.address)).collect();
     let begun = Instant::now();
-    for stream in &flood {
-        stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
-        closed += usize::from(matches!((&*stream).read(&mut [0; 1]), Ok(0)));
-    }
-    assert!(begun.elapsed() < Duration::from_secs(3));
-    assert!((20..=36).contains(&closed), "{closed} of 100 were closed at once");
-    assert_eq!(gateway.refused("limits.connections_per_ip"), 100);
+    let flood: Vec<TcpStream> = (0..100).map(|_| http::connect(&gateway.address)).collect();
+    flood.iter().for_each(|stream| stream.set_nonblocking(true).expect("it does not block"));
+    let refused = || gateway.refused("limits.connections_per_ip");
+    eventually("all are refused", || (refused() == 100).then_some(()));
+    let closed = || flood.iter().filter(|stream| matches!((&**stream).read(&mut [0; 1]), Ok(0))).count();
+    let closed = eventually("some are closed", || Some(closed()).filter(|closed| *closed >= 20));
+    // On a machine that took so long, those that were held may have been let go too.
+    assert!(closed <= 36 || begun.elapsed() > HELD, "{closed} of 100 were closed at once");
     // The others are held for a short while only.
     for mut stream in flood {
+        stream.set_nonblocking(false).expect("it blocks");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
         assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0);
     }
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < 3 * HELD, "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -111,7 +111,7 @@ describe('with a token', () => {
     await eventually(page, 'deliveries', async () => (await value(page, 'Events and deliveries', 'deliveries')) > 0);
     await eventually(page, 'latencies', async () => (await value(page, 'Upstream latency', '95 %')) > 0);
     await eventually(page, 'latencies', async () => (await value(page, 'Latency of rules', 'median')) > 0);
-    assert.ok((await value(page, 'Rooms', 'rooms')) >= 3, 'the chat room and two users');
+    await eventually(page, 'the chat room and two users', async () => (await value(page, 'Rooms', 'rooms')) >= 3);
     const drawn = await plot(page, 'Events and').locator('path.one').getAttribute('d');
     await eventually(page, 'a plot that moves', async () => (await plot(page, 'Events and').locator('path.one').getAttribute('d')) !== drawn);
 
