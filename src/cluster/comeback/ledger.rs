@@ -129,6 +129,7 @@ impl Comeback {
             lost.extend(is_lost.then(|| (entry.pid.clone(), entry.life)));
         }
         drop(book);
+        lost.iter().for_each(|(pid, life)| self.hub.note_taken(pid, *life));
         if !lost.is_empty() {
             tokio::spawn(lose(Arc::clone(&self.hub), lost, self.request_timeout * 2));
         }

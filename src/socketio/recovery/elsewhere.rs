@@ -116,9 +116,14 @@ impl Hub {
     /// Gives a client up to the node that it has come back to. A connection that is believed to be alive ends, and
     /// what is answered besides resolves when the last work of it is done.
     pub fn give_up(&self, namespace: &str, pid: &str) -> Option<(Past, Option<Receiver<()>>)> {
-        let (life, mut remains) = self.recovery().take(namespace, pid)?;
+        let (life, mut remains) = self.recovery().take((namespace, pid), true)?;
         let finished = remains.finished.take();
         Some((Past { namespace: namespace.into(), life, remains, connected: false }, finished))
+    }
+
+    /// Another node has taken a client that had this life here, and will ask for it: nobody else gets it.
+    pub fn note_taken(&self, pid: &str, life: u64) {
+        lock(&self.recovery().sessions).note_taken(pid, life);
     }
 
     /// Somebody else has a client by now: what is here of that life goes. A later one may be here too.

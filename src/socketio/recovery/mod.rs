@@ -165,13 +165,13 @@ impl Recovery {
     /// Who a client is that says it was here before; none if it cannot be told all it missed. If its
     /// old connection is believed to be alive, that ends: it is the same client.
     pub(super) fn recognize(&self, namespace: &str, key: &Key) -> Result<Identity, Unrecognized> {
-        let (life, remains) = self.take(namespace, &key.pid).ok_or(Unrecognized::Unknown)?;
+        let (life, remains) = self.take((namespace, &key.pid), false).ok_or(Unrecognized::Unknown)?;
         self.revive(key, life, remains).ok_or(Unrecognized::TooOld)
     }
 
-    /// Takes what is left of a client.
-    fn take(&self, namespace: &str, pid: &str) -> Option<(Life, Remains)> {
-        let found = lock(&self.sessions).take(Instant::now(), pid, namespace);
+    /// Takes what is left of a client, by its namespace and `pid`; `asked` by another node.
+    fn take(&self, whom: (&str, &str), asked: bool) -> Option<(Life, Remains)> {
+        let found = lock(&self.sessions).take(Instant::now(), whom, asked);
         match found {
             Found::Nobody => None,
             Found::Gone(life, remains) => Some((life, *remains)),

@@ -26,6 +26,8 @@ struct Entry {
     life: Life,
     namespace: Arc<str>,
     place: Place,
+    /// Another node has it by now: it is kept for that one to ask for.
+    taken: bool,
 }
 
 enum Place {
@@ -83,7 +85,7 @@ impl Sessions {
         match self.entries.get(pid) {
             None => Seen::Nobody,
             Some(Entry { place: Place::Connected(socket), .. }) => Seen::Connected(socket.clone()),
-            Some(Entry { place: Place::Gone(_, remains), namespace, life }) => {
+            Some(Entry { place: Place::Gone(_, remains), namespace, life, .. }) => {
                 Seen::Gone(gone(namespace, *life, remains))
             }
         }
@@ -97,7 +99,8 @@ impl Sessions {
         namespace: &Arc<str>,
         socket: Weak<Socket>,
     ) {
-        let entry = Entry { life, namespace: namespace.clone(), place: Place::Connected(socket) };
+        let entry =
+            Entry { life, namespace: namespace.clone(), place: Place::Connected(socket), taken: false };
         self.entries.insert(pid.clone(), entry);
     }
 
@@ -133,9 +136,11 @@ impl Sessions {
     }
 
     /// Takes what there is of a client that comes back: at most once for each connection it had.
-    pub(super) fn take(&mut self, now: Instant, pid: &str, namespace: &str) -> Found {
+    /// What another node has taken is for that one alone, which has `asked`.
+    pub(super) fn take(&mut self, now: Instant, (namespace, pid): (&str, &str), asked: bool) -> Found {
         self.expire(now);
-        let Some(entry) = self.entries.get(pid).filter(|entry| *entry.namespace == *namespace) else {
+        let fits = |entry: &&Entry| *entry.namespace == *namespace && (asked || !entry.taken);
+        let Some(entry) = self.entries.get(pid).filter(fits) else {
             return Found::Nobody;
         };
         let life = entry.life;
@@ -143,6 +148,13 @@ impl Sessions {
             Some(Place::Connected(socket)) => Found::Connected(life, socket),
             Some(Place::Gone(_, remains)) => Found::Gone(life, remains),
             None => Found::Nobody,
+        }
+    }
+
+    /// Another node has taken who had this life.
+    pub(super) fn note_taken(&mut self, pid: &str, life: Life) {
+        if let Some(entry) = self.entries.get_mut(pid).filter(|entry| entry.life == life) {
+            entry.taken = true;
         }
     }
 

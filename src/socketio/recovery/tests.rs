@@ -190,23 +190,23 @@ fn whoever_is_gone_comes_back_once_and_in_time() {
     let (now, pid, namespace) = (Instant::now(), arc("pid"), arc("/"));
     let mut sessions = Sessions::new(10, WINDOW);
     let life = sessions.begin();
-    assert!(matches!(sessions.take(now, "pid", "/"), Found::Nobody));
+    assert!(matches!(sessions.take(now, ("/", "pid"), false), Found::Nobody));
     sessions.connected(&pid, life, &namespace, Weak::new());
     sessions.keep(now, &pid, life, Remains::default);
-    assert!(matches!(sessions.take(now, "pid", "/other"), Found::Nobody), "another namespace");
-    assert!(matches!(sessions.take(now, "pid", "/"), Found::Gone(..)));
-    assert!(matches!(sessions.take(now, "pid", "/"), Found::Nobody), "once");
+    assert!(matches!(sessions.take(now, ("/other", "pid"), false), Found::Nobody), "another namespace");
+    assert!(matches!(sessions.take(now, ("/", "pid"), false), Found::Gone(..)));
+    assert!(matches!(sessions.take(now, ("/", "pid"), false), Found::Nobody), "once");
 
     let second = sessions.begin();
     sessions.connected(&pid, second, &namespace, Weak::new());
     sessions.keep(now, &pid, life, || panic!("an earlier life has nothing to say"));
     sessions.forget("pid", life);
-    assert!(matches!(sessions.take(now, "pid", "/"), Found::Connected(..)), "a takeover");
+    assert!(matches!(sessions.take(now, ("/", "pid"), false), Found::Connected(..)), "a takeover");
     sessions.keep(now, &pid, second, || panic!("its place was taken"));
 
     sessions.connected(&pid, second, &namespace, Weak::new());
     sessions.keep(now, &pid, second, Remains::default);
-    assert!(matches!(sessions.take(now + WINDOW, "pid", "/"), Found::Nobody), "too late");
+    assert!(matches!(sessions.take(now + WINDOW, ("/", "pid"), false), Found::Nobody), "too late");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn whoever_is_gone_longest_gives_way() {
         sessions.connected(&arc(pid), life, &namespace, Weak::new());
         sessions.keep(now, &arc(pid), life, Remains::default);
     }
-    let found = ["a", "b", "c"].map(|pid| matches!(sessions.take(now, pid, "/"), Found::Gone(..)));
+    let found = ["a", "b", "c"].map(|pid| matches!(sessions.take(now, ("/", pid), false), Found::Gone(..)));
     assert_eq!(found, [false, true, true]);
 }
 
