@@ -14,6 +14,7 @@ use super::options::{Account, Options};
 use super::sessions::Sessions;
 use crate::config::value::Rate;
 use crate::headers::network;
+use crate::rules::Bucket;
 use crate::socketio::Socket;
 use crate::telemetry::metrics;
 
@@ -64,13 +65,6 @@ impl std::fmt::Debug for Account {
 /// How many wrong passwords came from where: it stays when options change.
 #[derive(Debug, Default)]
 pub(super) struct Failures(Mutex<HashMap<IpAddr, Bucket>>);
-
-/// How many more tries there are, and since when.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    left: f64,
-    filled: Instant,
-}
 
 /// What a client says of itself.
 struct Claim {
@@ -168,32 +162,17 @@ impl Failures {
     fn take(&self, address: IpAddr, rate: Rate, now: Instant) -> bool {
         let mut buckets = self.buckets();
         if buckets.len() >= MAX_ADDRESSES && !buckets.contains_key(&address) {
-            buckets.retain(|_, bucket| bucket.at(rate, now) < f64::from(rate.count));
+            buckets.retain(|_, bucket| !bucket.is_full(rate, now));
             if buckets.len() >= MAX_ADDRESSES {
                 buckets.clear();
             }
         }
-        let bucket = buckets.entry(address).or_insert(Bucket { left: f64::from(rate.count), filled: now });
-        *bucket = Bucket { left: bucket.at(rate, now), filled: now };
-        let may = bucket.left >= 1.0;
-        if may {
-            bucket.left -= 1.0;
-        }
-        may
+        buckets.entry(address).or_insert_with(|| Bucket::full(rate, now)).take(rate, now)
     }
 
     /// Whoever knows the password has not guessed.
     fn forget(&self, address: IpAddr) {
         self.buckets().remove(&address);
-    }
-}
-
-impl Bucket {
-    /// The tries that there are now.
-    fn at(&self, rate: Rate, now: Instant) -> f64 {
-        let most = f64::from(rate.count);
-        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        (self.left + passed * most / rate.per.as_secs_f64()).min(most)
     }
 }
 

@@ -49,6 +49,7 @@ use client::Client;
 pub use client::{Destination, Resolve};
 pub(crate) use grants::AUTH;
 use hook::Hooks;
+pub use limit::Bucket;
 use namespace::Namespaces;
 pub(crate) use namespace::pattern as namespace_pattern;
 use seats::Seats;

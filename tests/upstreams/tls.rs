@@ -59,22 +59,31 @@ impl Authority {
     /// A server with a certificate for `name` that speaks `protocols`, the first one it has in common.
     fn serve(&self, name: &str, protocols: &[&str], clients: Option<&Authority>) -> Server {
         let (certificate, key) = self.issue(name);
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider.clone());
-        let builder = builder.with_safe_default_protocol_versions().unwrap();
-        let builder = match clients {
-            Some(authority) => {
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(Arc::new(authority.store()), provider);
-                builder.with_client_cert_verifier(verifier.build().unwrap())
-            }
-            None => builder.with_no_client_auth(),
-        };
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-        Server::start(Speech { tls: Some(config), http2: false, max_streams: 100 })
+        serve(&certificate, &key, protocols, clients)
     }
+}
+
+/// A server with this certificate.
+fn serve(
+    certificate: &rcgen::Certificate,
+    key: &KeyPair,
+    protocols: &[&str],
+    clients: Option<&Authority>,
+) -> Server {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone());
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = match clients {
+        Some(authority) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authority.store()), provider);
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Server::start(Speech { tls: Some(config), http2: false, max_streams: 100 })
 }
 
 fn site(server: &Server, host: &str, tls: &str) -> Gateway {
@@ -192,13 +201,7 @@ fn alone(folder: &Path, name: &str, days: std::ops::Range<i64>) -> Server {
     params.not_after = today + time::Duration::days(days.end);
     let certificate = params.self_signed(&key).unwrap();
     std::fs::write(folder.join("own.pem"), certificate.pem()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder =
-        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config =
-        builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
-    Server::start(Speech { tls: Some(config), http2: false, max_streams: 100 })
+    serve(&certificate, &key, &["http/1.1"], None)
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::answer::Manner;
 use super::spare;
 use crate::body::Body;
 use crate::headers::{has_token, is_chunked};
-use crate::http1::{Framing, content_length};
+use crate::http1::{Framing, content_length, is_persistent};
 use crate::server::Refused;
 
 /// Fields for which there is room at once. More are read to memory of their own.
@@ -225,8 +225,7 @@ impl Head {
     /// Draws the conclusions from all fields together.
     fn settle(&mut self, noted: Noted, headers: &mut HeaderMap) {
         if noted.connection {
-            let says = |token| has_token(headers, &CONNECTION, token);
-            self.manner.persistent = !says("close") && (self.manner.persistent || says("keep-alive"));
+            self.manner.persistent = is_persistent(headers, !self.manner.old);
         }
         self.manner.trailers = noted.te && has_token(headers, &TE, "trailers");
         if noted.coded {

@@ -3,13 +3,13 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes};
-use http::header::{CONNECTION, HeaderMap};
+use http::header::HeaderMap;
 use http::response::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::ext::ReasonPhrase;
 
-use crate::headers::tokens;
 use crate::http1::field::{self, Invalid, MAX_FIELDS};
+use crate::http1::is_persistent;
 
 /// Bytes of a response's head that are taken.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
@@ -80,15 +80,6 @@ pub(super) fn read(unread: &mut Bytes, spare: &mut HeaderMap) -> Result<Option<H
         field::append(&mut parts.headers, read.name.as_bytes(), unread.slice_ref(read.value))?;
     }
     unread.advance(length);
-    let persistent = is_persistent(&parts);
+    let persistent = is_persistent(&parts.headers, parts.version == Version::HTTP_11);
     Ok(Some(Head { parts, persistent }))
-}
-
-fn is_persistent(head: &Parts) -> bool {
-    let (mut close, mut keep_alive) = (false, false);
-    for token in tokens(&head.headers, &CONNECTION) {
-        close |= token.eq_ignore_ascii_case(b"close");
-        keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
-    }
-    !close && (head.version == Version::HTTP_11 || keep_alive)
 }

@@ -3,7 +3,6 @@
 use std::sync::{Arc, LazyLock};
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -11,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 mod verify;
 
-use self::verify::{Anybody, Known};
+use self::verify::{Judge, Verifier};
 use crate::config::{Problems, file};
 
 /// TLS to the endpoints of one upstream.
@@ -80,7 +79,8 @@ fn compile(raw: &file::UpstreamTls, material: &Material) -> Result<Tls, Wrong> {
     let other = |error: rustls::Error| ("", error.to_string(), "see the message");
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let builder = builder.map_err(other)?;
-    let builder = builder.dangerous().with_custom_certificate_verifier(verifier(raw, material, &provider)?);
+    let verifier = Verifier::new(judge(raw, material, &provider)?, &provider);
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
     let config = match identity(raw, material, &provider)? {
         Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(|error| {
             ("key", format!("does not go with `cert`: {error}"), "name the private key of the certificate")
@@ -98,22 +98,25 @@ fn compile(raw: &file::UpstreamTls, material: &Material) -> Result<Tls, Wrong> {
     Ok(Tls { any: Arc::new(any), http1: Arc::new(http1), server_name: server_name.transpose()? })
 }
 
-/// What judges the upstream's certificate.
-fn verifier(
+/// Who judges the upstream's certificate.
+fn judge(
     raw: &file::UpstreamTls,
     material: &Material,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, Wrong> {
+) -> Result<Judge, Wrong> {
     if raw.insecure {
-        return Ok(Arc::new(Anybody::new(provider)));
+        return Ok(Judge::Nobody);
     }
-    let by = |store| {
-        let verifier = WebPkiServerVerifier::builder_with_provider(store, Arc::clone(provider)).build();
-        verifier.map_err(|error| ("ca", error.to_string(), "see the message"))
+    let (store, listed) = match &material.ca {
+        None => (system()?, Vec::new()),
+        Some(pem) => {
+            let listed = certificates("ca", raw.ca.as_deref().unwrap_or_default(), pem)?;
+            (authorities(raw, &listed)?, listed)
+        }
     };
-    let Some(pem) = &material.ca else { return Ok(by(system()?)?) };
-    let listed = certificates("ca", raw.ca.as_deref().unwrap_or_default(), pem)?;
-    Ok(Arc::new(Known::new(by(authorities(raw, &listed)?)?, listed)))
+    let known = WebPkiServerVerifier::builder_with_provider(store, Arc::clone(provider)).build();
+    let known = known.map_err(|error| ("ca", error.to_string(), "see the message"))?;
+    Ok(Judge::Authorities { known, listed })
 }
 
 fn authorities(

@@ -10,22 +10,31 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
 
-/// Takes certificates of the listed authorities, and a listed one itself for a server's, as OpenSSL does:
-/// `openssl req -x509` marks what it makes as an authority's, which webpki never takes for a server's
-/// (RFC 5280 4.2.1.9 does not forbid it).
+/// Judges an upstream's certificate. None takes a signature that is not the certificate's own.
 #[derive(Debug)]
-pub(super) struct Known {
-    authorities: Arc<WebPkiServerVerifier>,
-    listed: Vec<CertificateDer<'static>>,
+pub(super) struct Verifier {
+    judge: Judge,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Known {
-    pub(super) fn new(authorities: Arc<WebPkiServerVerifier>, listed: Vec<CertificateDer<'static>>) -> Known {
-        Known { authorities, listed }
+/// Whose certificates are taken.
+#[derive(Debug)]
+pub(super) enum Judge {
+    /// Anybody's.
+    Nobody,
+    /// Those of authorities, and a `listed` one itself for a server's, as OpenSSL does: `openssl req -x509` marks
+    /// what it makes as an authority's, which webpki never takes for a server's (RFC 5280 4.2.1.9 does not forbid it).
+    Authorities { known: Arc<WebPkiServerVerifier>, listed: Vec<CertificateDer<'static>> },
+}
+
+impl Verifier {
+    /// Signatures by the algorithms of `provider`.
+    pub(super) fn new(judge: Judge, provider: &CryptoProvider) -> Verifier {
+        Verifier { judge, algorithms: provider.signature_verification_algorithms }
     }
 }
 
-impl ServerCertVerifier for Known {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -34,12 +43,12 @@ impl ServerCertVerifier for Known {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let judged = self.authorities.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        let Judge::Authorities { known, listed } = &self.judge else {
+            return Ok(ServerCertVerified::assertion());
+        };
         // That a certificate is an authority's has no name of its own among rustls' errors.
-        match judged {
-            Err(Error::InvalidCertificate(CertificateError::Other(_)))
-                if self.listed.contains(certificate) =>
-            {
+        match known.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+            Err(Error::InvalidCertificate(CertificateError::Other(_))) if listed.contains(certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 verify_time(certificate, now)?;
                 Ok(ServerCertVerified::assertion())
@@ -54,7 +63,7 @@ impl ServerCertVerifier for Known {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.authorities.verify_tls12_signature(message, certificate, signed)
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -63,11 +72,11 @@ impl ServerCertVerifier for Known {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.authorities.verify_tls13_signature(message, certificate, signed)
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authorities.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
@@ -83,50 +92,4 @@ fn verify_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Er
         return Err(Error::InvalidCertificate(CertificateError::Expired));
     }
     Ok(())
-}
-
-/// Takes any certificate, but not a signature that is not its own.
-#[derive(Debug)]
-pub(super) struct Anybody(WebPkiSupportedAlgorithms);
-
-impl Anybody {
-    /// Signatures by the algorithms of `provider`.
-    pub(super) fn new(provider: &CryptoProvider) -> Anybody {
-        Anybody(provider.signature_verification_algorithms)
-    }
-}
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
 }

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { io } from 'socket.io-client';
 import { TRANSPORTS } from '../support/clients.js';
+import { nodeConfig } from '../support/cluster.js';
 import { startGateway } from '../support/gateway.js';
 import { startLedger } from '../support/ledger.js';
 import { freePort, startNginx } from '../support/nginx.js';
@@ -35,19 +36,15 @@ async function startNodes(upstream, redis, finallyDo) {
   finallyDo(() => Promise.all(nodes.map(({ gateway }) => gateway?.kill())));
   for (let index = 0; index < NODES; index += 1) {
     const [port, admin] = [await freePort(), await freePort()];
-    const config = `
-listen: "127.0.0.1:${port}"
-upstream: "${upstream}"
-trusted_proxies: 127.0.0.1
-admin: {listen: "127.0.0.1:${admin}"}
-log: {access: false, level: error}
-cluster:
-  lease: 3s
-  redis: {url: "${redis}"}
-  node: {listen: "127.0.0.1:0", advertise: "http://127.0.0.1:0", secret: "a secret of the test"}
-socketio: {recovery: {enabled: true}, events: {say: {request: "POST /say"}}}
-shutdown: {delay: ${DELAY_MS}ms, grace: ${GRACE_MS}ms}
-`;
+    const config = nodeConfig({
+      port,
+      admin,
+      upstream,
+      redis,
+      lease: '3s',
+      socketio: '{recovery: {enabled: true}, events: {say: {request: "POST /say"}}}',
+      shutdown: `{delay: ${DELAY_MS}ms, grace: ${GRACE_MS}ms}`,
+    });
     const start = () => startGateway({ config });
     nodes.push({ port, admin: `http://127.0.0.1:${admin}`, start, gateway: await start() });
   }

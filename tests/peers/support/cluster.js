@@ -10,6 +10,23 @@ import { startRedis } from './redis.js';
 
 export const NODES = 3;
 
+/** The config of a node behind a proxy on this machine; its ports are free ones unless they are given. */
+export function nodeConfig({ port = 0, admin = 0, upstream, redis, lease, socketio, shutdown }) {
+  return `
+listen: "127.0.0.1:${port}"
+upstream: "${upstream}"
+trusted_proxies: 127.0.0.1
+admin: {listen: "127.0.0.1:${admin}"}
+log: {access: false, level: error}
+cluster:
+  lease: ${lease}
+  redis: {url: "${redis}"}
+  node: {listen: "127.0.0.1:0", advertise: "http://127.0.0.1:0", secret: "a secret of the test"}
+socketio: ${socketio}
+shutdown: ${shutdown}
+`;
+}
+
 /** A backend, a Redis, the gateways and nginx before them; `finallyDo` takes what ends them. */
 export async function startCluster(finallyDo, { socketio, connections }) {
   const folder = mkdtempSync(join(tmpdir(), 'frontroom-nodes-'));
@@ -19,19 +36,8 @@ export async function startCluster(finallyDo, { socketio, connections }) {
   finallyDo(() => backend.close());
   const redis = await startRedis();
   finallyDo(() => redis.stop());
-  const config = `
-listen: "127.0.0.1:0"
-upstream: "http://127.0.0.1:${backend.address().port}"
-trusted_proxies: 127.0.0.1
-admin: {listen: "127.0.0.1:0"}
-log: {access: false, level: error}
-cluster:
-  lease: 2s
-  redis: {url: "${redis.url}"}
-  node: {listen: "127.0.0.1:0", advertise: "http://127.0.0.1:0", secret: "a secret of the test"}
-socketio: ${socketio}
-shutdown: {grace: 2s}
-`;
+  const upstream = `http://127.0.0.1:${backend.address().port}`;
+  const config = nodeConfig({ upstream, redis: redis.url, lease: '2s', socketio, shutdown: '{grace: 2s}' });
   const gateways = await Promise.all(Array.from({ length: NODES }, () => startGateway({ config })));
   finallyDo(() => Promise.all(gateways.map((gateway) => gateway.kill())));
   for (const gateway of gateways) gateway.admin = await adminOf(gateway);
