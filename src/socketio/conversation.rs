@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 
 use super::hub::Hub;
 use super::packet::{self, Content, Incomplete, Invalid, Packet, Parsed};
-use super::recovery::{Confirmed, Identity, Key, Unrecognized};
+use super::recovery::{Confirmed, Identity, Key};
 use super::{Acknowledge, Event, Socket, legacy};
 use crate::engineio::{Conversation, Message, Protocol, Reason, Session, random_id};
 use crate::json::Json;
@@ -211,7 +211,7 @@ impl Talk {
         placed.map(|_| ())
     }
 
-    /// Who a client is, and what another node may know it by; clients 1.x and 2.x cannot come back.
+    /// Who a client is, and what it may be known by among several nodes; clients 1.x and 2.x cannot come back.
     fn identify(&self, session: &Session, namespace: &str, auth: Json) -> (Json, Identity, Option<Key>) {
         if session.protocol() == Protocol::V3 {
             let id = legacy::socket_id(session, namespace);
@@ -221,15 +221,11 @@ impl Talk {
         let (auth, key) = recovery.split(auth);
         let stranger = || recovery.stranger(random_id());
         let Some(key) = key else { return (auth, stranger(), None) };
-        match recovery.recognize(namespace, &key) {
-            Ok(who) => (auth, who, None),
-            Err(Unrecognized::Unknown) if self.hub.peers().is_some() => (auth, stranger(), Some(key)),
-            Err(Unrecognized::Unknown) => {
-                metrics::recovery("unknown");
-                (auth, stranger(), None)
-            }
-            Err(Unrecognized::TooOld) => (auth, stranger(), None),
+        if self.hub.peers().is_some() {
+            return (auth, stranger(), Some(key));
         }
+        let who = recovery.recognize(namespace, &key);
+        (auth, who.unwrap_or_else(stranger), None)
     }
 
     /// Gives a new socket its place; false where the session is over.

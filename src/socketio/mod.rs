@@ -34,6 +34,6 @@ pub use luggage::Luggage;
 pub use packet::is_reserved;
 pub use peers::Peers;
 pub use record::Record;
-pub use recovery::{Options as Recovery, Origin, Past, Place};
+pub use recovery::{Asker, Options as Recovery, Origin, Past, Place};
 pub use socket::Socket;
 pub use sockets::{Answers, Heard, Keyed, Member, Page, Query, Question, Room, Sockets};

@@ -22,8 +22,8 @@ pub trait Peers: Send + Sync + 'static {
     /// Something else is to be known of a client that may come back, by its `pid`.
     fn session_changed(&self, pid: &Arc<str>);
 
-    /// Takes what is known of a client that was on another node, which gives it up. Of several nodes that ask at
-    /// once one is told. When this is answered, the rules have been told of the end that it had there.
+    /// Takes what is known of a client that was on this node or another, which gives it up. Of several nodes that ask
+    /// at once one is told. When this is answered, the rules have been told of the end that it had there.
     fn recall(&self, pid: &str, namespace: &str) -> BoxFuture<'static, Option<Past>>;
 
     /// The rules are told now of a socket's end: nobody else is to tell them.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::comers::{Comer, backend, config, config_with, rest, say, told};
-use super::nodes::{start, together};
+use super::nodes::{section, start, together};
 use super::support::eventually;
 use super::support::gateway::Gateway;
 use super::support::redis::Redis;
@@ -59,6 +59,27 @@ fn a_client_goes_from_node_to_node_and_misses_nothing() {
         nodes.iter().map(|node| node.metric("frontroom_recoveries_total{result=\"recovered\"}")).sum();
     assert_eq!((from_nodes, recovered), (6, 6));
     assert!(nodes.iter().all(|node| !node.log().contains(&pid)), "the pid is a secret");
+}
+
+#[test]
+fn a_node_that_could_not_be_asked_does_not_know_its_client_better_than_the_other() {
+    let (redis, backend) = (Redis::start(), backend());
+    let config = rest(&config(&redis.url(), &backend));
+    let quick = format!("{}  request_timeout: 100ms\n{config}", section(&redis.url()));
+    let nodes: Vec<Gateway> = (0..2).map(|_| Gateway::start(&quick)).collect();
+    together(&nodes);
+    let client = Comer::new(&nodes[0]);
+    written(&redis, 1);
+    nodes[0].signal("STOP");
+    // Nor does it hear afterwards that it was asked.
+    redis.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    let mut there = client.back(&nodes[1]);
+    there.ask("join", json!("other"));
+    there.ask("note", json!("there"));
+    nodes[0].signal("CONT");
+    let mut back = there.back(&nodes[0]);
+    let me = back.ask("whoami", json!(null));
+    assert_eq!(me, json!([client.sid, [client.sid, "r", "other"], true, { "note": "there" }]));
 }
 
 /// What a client heard that was not volatile.

@@ -58,7 +58,7 @@ fn what_is_published_while_redis_restarts_reaches_every_client_once() {
 fn what_a_broken_subscription_did_not_bring_is_read_from_the_stream() {
     let (redis, backend) = (Redis::start(), backend());
     let nodes = nodes_at(&redis.url(), &backend);
-    let mut far = Comer::new(&nodes[1]);
+    let (mut far, mut ahead) = (Comer::new(&nodes[1]), Comer::new(&nodes[0]));
     let mut n = 0;
     for _ in 0..4 {
         redis.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
@@ -66,9 +66,16 @@ fn what_a_broken_subscription_did_not_bring_is_read_from_the_stream() {
             n += 1;
             say(&nodes[0], n, false);
         }
-        far.hear(50);
+        // It has heard what the other node has not yet.
+        ahead.hear(50);
+        let there = ahead.back(&nodes[1]);
+        assert_eq!(there.sid, ahead.sid);
+        ahead = there.back(&nodes[0]);
+        assert_eq!(ahead.sid, there.sid);
     }
+    far.hear(200);
     assert_all(&far, 200);
+    assert_all(&ahead, 200);
     assert!(nodes[1].metric("frontroom_cluster_replayed_total") > 0);
     assert_eq!(nodes[1].metric("frontroom_cluster_stream_gaps_total"), 0);
 }

@@ -12,7 +12,7 @@ use super::{Comeback, LOOK};
 use crate::cluster::bus::Channel;
 use crate::cluster::registry::{KEPT, NodeId, millis};
 use crate::cluster::wire::{self, Given};
-use crate::socketio::Past;
+use crate::socketio::{Asker, Past};
 use crate::telemetry::metrics;
 
 /// How long a node may take to write down a client that has just connected there, or moved.
@@ -36,23 +36,22 @@ enum Parted {
 }
 
 impl Comeback {
-    /// Takes what is known of a client that was on another node. That gives it up where it lives; where it does not
-    /// answer, what was written down counts, and this node tells of the end that the client had there.
+    /// Takes what is known of a client, wherever it was. Redis says where it was last, for what a node has of a client
+    /// may be what another one has taken already. That node gives it up where it lives; where it does not answer, what
+    /// was written down counts, and this node tells of the end that the client had there. While Redis is away,
+    /// what this node knows counts.
     pub(in crate::cluster) async fn recall(
         self: Arc<Self>,
         pid: Arc<str>,
         namespace: Arc<str>,
     ) -> Option<Past> {
-        if self.registry.is_away() {
-            // It would only wait for what cannot be had.
-            return None;
-        }
         let begun = Instant::now();
         let mut pause = LOOK;
-        loop {
+        while !self.registry.is_away() {
             let taken = self.take(&pid, &namespace).await;
             let taken = taken.inspect_err(|error| tracing::debug!(%error, "a client cannot be looked for"));
-            let patience = match taken.ok()? {
+            let Ok(taken) = taken else { break };
+            let patience = match taken {
                 Taken::Found(node, past) => match self.part(node, &pid, &namespace).await {
                     Parted::Gave(past) => return Some(*past),
                     Parted::Silent => {
@@ -63,7 +62,11 @@ impl Comeback {
                     Parted::Nobody => self.request_timeout,
                 },
                 Taken::ByAnother => self.request_timeout,
-                Taken::Nobody => WRITING.min(self.request_timeout),
+                // Who was here a moment ago is not written down yet.
+                Taken::Nobody => match self.let_go(&namespace, &pid, Asker::Client).await {
+                    Some(past) => return Some(past),
+                    None => WRITING.min(self.request_timeout),
+                },
             };
             if begun.elapsed() >= patience {
                 return None;
@@ -71,6 +74,7 @@ impl Comeback {
             sleep(pause).await;
             pause *= 2;
         }
+        self.let_go(&namespace, &pid, Asker::Client).await
     }
 
     async fn take(&self, pid: &str, namespace: &str) -> RedisResult<Taken> {
@@ -96,17 +100,13 @@ impl Comeback {
     /// Parts a client from the node that it was on, which may be this one by now.
     async fn part(&self, node: NodeId, pid: &str, namespace: &str) -> Parted {
         let past = if node == self.registry.id() {
-            self.let_go(namespace, pid).await
+            self.let_go(namespace, pid, Asker::Client).await
         } else {
-            match self.ask(node, pid, namespace).await {
-                Some(answer) => answer.and_then(|answer| self.vault.open_between(&answer)),
-                None => return Parted::Silent,
-            }
+            let Some(answer) = self.ask(node, pid, namespace).await else { return Parted::Silent };
+            let past = answer.and_then(|answer| self.vault.open_between(&answer));
+            past.inspect(|_| metrics::cluster_recovery("node"))
         };
-        past.map_or(Parted::Nobody, |past| {
-            metrics::cluster_recovery("node");
-            Parted::Gave(Box::new(past))
-        })
+        past.map_or(Parted::Nobody, |past| Parted::Gave(Box::new(past)))
     }
 
     /// Asks a node to give a client up. None where it does not live, or does not answer; nothing in it where the
@@ -131,11 +131,11 @@ impl Comeback {
     /// Gives up a client that has come back to another node, and answers what is known of it.
     pub(in crate::cluster) async fn give_up(&self, who: &[u8]) -> Option<Bytes> {
         let Who { pid, namespace } = self.vault.open_between(who)?;
-        self.vault.close_between(&self.let_go(&namespace, &pid).await?)
+        self.vault.close_between(&self.let_go(&namespace, &pid, Asker::Node).await?)
     }
 
-    async fn let_go(&self, namespace: &str, pid: &str) -> Option<Past> {
-        let (past, finished) = self.hub.give_up(namespace, pid)?;
+    async fn let_go(&self, namespace: &str, pid: &str, asker: Asker) -> Option<Past> {
+        let (past, finished) = self.hub.give_up(namespace, pid, asker)?;
         if let Some(finished) = finished {
             // What the client did before it was gone comes before what it does now.
             let _ = timeout(self.request_timeout / 2, finished).await;

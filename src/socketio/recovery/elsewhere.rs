@@ -1,4 +1,4 @@
-//! Clients that come back to another node than the one they were on.
+//! Clients that come back where there are several nodes, to the one that they were on or to another.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot::Receiver;
 use tokio::time::timeout;
 
-use super::sessions::Seen;
+use super::sessions::{Asker, Seen};
 use super::{Identity, Key, Offset, Origin, Past, Recovery, Remains, remains};
 use crate::socketio::socket::lock;
 use crate::socketio::{Command, Hub, Socket};
@@ -16,7 +16,8 @@ use crate::telemetry::metrics;
 const CATCHING_UP: Duration = Duration::from_secs(2);
 
 impl Recovery {
-    /// Who a client is that says it was on another node; none if it is not known, or cannot be told all it missed.
+    /// Who a client is that says it was here or on another node; none if it is not known, or cannot be told all it
+    /// missed.
     pub(in crate::socketio) async fn recall(
         &self,
         hub: &Hub,
@@ -113,10 +114,10 @@ impl Hub {
         }
     }
 
-    /// Gives a client up to the node that it has come back to. A connection that is believed to be alive ends, and
-    /// what is answered besides resolves when the last work of it is done.
-    pub fn give_up(&self, namespace: &str, pid: &str) -> Option<(Past, Option<Receiver<()>>)> {
-        let (life, mut remains) = self.recovery().take((namespace, pid), true)?;
+    /// Gives a client up to whoever asks. A connection that is believed to be alive ends, and what is answered besides
+    /// resolves when the last work of it is done.
+    pub fn give_up(&self, namespace: &str, pid: &str, asker: Asker) -> Option<(Past, Option<Receiver<()>>)> {
+        let (life, mut remains) = self.recovery().take((namespace, pid), asker)?;
         let finished = remains.finished.take();
         Some((Past { namespace: namespace.into(), life, remains, connected: false }, finished))
     }

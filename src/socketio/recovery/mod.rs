@@ -40,6 +40,7 @@ pub use options::Options;
 pub use origin::{Origin, Place};
 pub use past::Past;
 use past::Remains;
+pub use sessions::Asker;
 use sessions::{Found, Life, Sessions};
 use stays::Stays;
 pub(super) use trail::Trail;
@@ -71,14 +72,6 @@ pub(super) struct Identity {
     pub(super) state: Map<String, Value>,
     pub(super) next_ack: u64,
     pub(super) recovered: bool,
-}
-
-/// Why a client is not who it says it was.
-pub(super) enum Unrecognized {
-    /// Nobody here knows it.
-    Unknown,
-    /// What it missed is not all here any more.
-    TooOld,
 }
 
 /// Whether a client may come back after this. Whoever left on purpose or broke the protocol begins anew; whoever was told
@@ -162,16 +155,19 @@ impl Recovery {
         Identity { id, trail: self.is_on().then(trail), ..Identity::default() }
     }
 
-    /// Who a client is that says it was here before; none if it cannot be told all it missed. If its
-    /// old connection is believed to be alive, that ends: it is the same client.
-    pub(super) fn recognize(&self, namespace: &str, key: &Key) -> Result<Identity, Unrecognized> {
-        let (life, remains) = self.take((namespace, &key.pid), false).ok_or(Unrecognized::Unknown)?;
-        self.revive(key, life, remains).ok_or(Unrecognized::TooOld)
+    /// Who a client of a node without others is that says it was here before; none if it is not known, or
+    /// cannot be told all it missed. If its old connection is believed to be alive, that ends: it is the same client.
+    pub(super) fn recognize(&self, namespace: &str, key: &Key) -> Option<Identity> {
+        let Some((life, remains)) = self.take((namespace, &key.pid), Asker::Client) else {
+            metrics::recovery("unknown");
+            return None;
+        };
+        self.revive(key, life, remains)
     }
 
-    /// Takes what is left of a client, by its namespace and `pid`; `asked` by another node.
-    fn take(&self, whom: (&str, &str), asked: bool) -> Option<(Life, Remains)> {
-        let found = lock(&self.sessions).take(Instant::now(), whom, asked);
+    /// Takes what is left of a client, by its namespace and `pid`.
+    fn take(&self, whom: (&str, &str), asker: Asker) -> Option<(Life, Remains)> {
+        let found = lock(&self.sessions).take(Instant::now(), whom, asker);
         match found {
             Found::Nobody => None,
             Found::Gone(life, remains) => Some((life, *remains)),

@@ -35,6 +35,15 @@ enum Place {
     Gone(Instant, Box<Remains>),
 }
 
+/// Who wants what is left of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// The client itself, back on this node.
+    Client,
+    /// The node that it has come back to.
+    Node,
+}
+
 /// What a `pid` stands for.
 pub(super) enum Found {
     Nobody,
@@ -136,10 +145,11 @@ impl Sessions {
     }
 
     /// Takes what there is of a client that comes back: at most once for each connection it had.
-    /// What another node has taken is for that one alone, which has `asked`.
-    pub(super) fn take(&mut self, now: Instant, (namespace, pid): (&str, &str), asked: bool) -> Found {
+    /// What another node has taken is for that one alone.
+    pub(super) fn take(&mut self, now: Instant, (namespace, pid): (&str, &str), asker: Asker) -> Found {
         self.expire(now);
-        let fits = |entry: &&Entry| *entry.namespace == *namespace && (asked || !entry.taken);
+        let may = |entry: &Entry| asker == Asker::Node || !entry.taken;
+        let fits = |entry: &&Entry| *entry.namespace == *namespace && may(entry);
         let Some(entry) = self.entries.get(pid).filter(fits) else {
             return Found::Nobody;
         };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::confirmed::Confirmed;
-use super::sessions::{Found, Sessions};
+use super::sessions::{Asker, Found, Sessions};
 use super::stays::{MAX_ENDED, Stays};
 use super::{Log, Offset, Origin, Remains, key};
 use crate::engineio::{Frame, Parcel};
@@ -190,23 +190,39 @@ fn whoever_is_gone_comes_back_once_and_in_time() {
     let (now, pid, namespace) = (Instant::now(), arc("pid"), arc("/"));
     let mut sessions = Sessions::new(10, WINDOW);
     let life = sessions.begin();
-    assert!(matches!(sessions.take(now, ("/", "pid"), false), Found::Nobody));
+    assert!(matches!(sessions.take(now, ("/", "pid"), Asker::Client), Found::Nobody));
     sessions.connected(&pid, life, &namespace, Weak::new());
     sessions.keep(now, &pid, life, Remains::default);
-    assert!(matches!(sessions.take(now, ("/other", "pid"), false), Found::Nobody), "another namespace");
-    assert!(matches!(sessions.take(now, ("/", "pid"), false), Found::Gone(..)));
-    assert!(matches!(sessions.take(now, ("/", "pid"), false), Found::Nobody), "once");
+    assert!(
+        matches!(sessions.take(now, ("/other", "pid"), Asker::Client), Found::Nobody),
+        "another namespace"
+    );
+    assert!(matches!(sessions.take(now, ("/", "pid"), Asker::Client), Found::Gone(..)));
+    assert!(matches!(sessions.take(now, ("/", "pid"), Asker::Client), Found::Nobody), "once");
 
     let second = sessions.begin();
     sessions.connected(&pid, second, &namespace, Weak::new());
     sessions.keep(now, &pid, life, || panic!("an earlier life has nothing to say"));
     sessions.forget("pid", life);
-    assert!(matches!(sessions.take(now, ("/", "pid"), false), Found::Connected(..)), "a takeover");
+    assert!(matches!(sessions.take(now, ("/", "pid"), Asker::Client), Found::Connected(..)), "a takeover");
     sessions.keep(now, &pid, second, || panic!("its place was taken"));
 
     sessions.connected(&pid, second, &namespace, Weak::new());
     sessions.keep(now, &pid, second, Remains::default);
-    assert!(matches!(sessions.take(now + WINDOW, ("/", "pid"), false), Found::Nobody), "too late");
+    assert!(matches!(sessions.take(now + WINDOW, ("/", "pid"), Asker::Client), Found::Nobody), "too late");
+}
+
+#[test]
+fn what_another_node_has_taken_is_for_that_one_alone() {
+    let (now, pid, namespace) = (Instant::now(), arc("pid"), arc("/"));
+    let mut sessions = Sessions::new(10, WINDOW);
+    let life = sessions.begin();
+    sessions.connected(&pid, life, &namespace, Weak::new());
+    sessions.note_taken("pid", life + 1);
+    sessions.keep(now, &pid, life, Remains::default);
+    sessions.note_taken("pid", life);
+    assert!(matches!(sessions.take(now, ("/", "pid"), Asker::Client), Found::Nobody));
+    assert!(matches!(sessions.take(now, ("/", "pid"), Asker::Node), Found::Gone(..)));
 }
 
 #[test]
@@ -218,7 +234,8 @@ fn whoever_is_gone_longest_gives_way() {
         sessions.connected(&arc(pid), life, &namespace, Weak::new());
         sessions.keep(now, &arc(pid), life, Remains::default);
     }
-    let found = ["a", "b", "c"].map(|pid| matches!(sessions.take(now, ("/", pid), false), Found::Gone(..)));
+    let found =
+        ["a", "b", "c"].map(|pid| matches!(sessions.take(now, ("/", pid), Asker::Client), Found::Gone(..)));
     assert_eq!(found, [false, true, true]);
 }
 
