@@ -185,8 +185,7 @@ fn what_would_be_two_requests_upstream_is_refused() {
     for (fields, is_good) in heads.into_iter().map(|head| (head, false)).chain([(good, true)]) {
         let mut client = Frames::connect(&gateway.address, &[]);
         let head: Vec<u8> = fields.iter().flat_map(|(name, value)| frames::field(name, value)).collect();
-        client.send(HEADERS, END_HEADERS, 1, &head);
-        client.send(DATA, END_STREAM, 1, b"hello");
+        client.whole(&head, b"hello");
         let verdict = verdict(&mut client);
         let expected: &[Option<u8>] = if is_good { &[Some(0x88)] } else { &[None, Some(0x8c)] };
         assert!(expected.contains(&verdict), "{fields:?}: {verdict:?}");
@@ -204,8 +203,7 @@ fn a_body_of_another_length_than_it_says_never_ends_whole_and_never_reaches_the_
         let fields = [(":method", "POST"), (":scheme", "http"), (":authority", "a.test"), (":path", "/")];
         let length = [("content-length", length)];
         let head = fields.iter().chain(&length).flat_map(|(name, value)| frames::field(name, value));
-        client.send(HEADERS, END_HEADERS, 1, &head.collect::<Vec<u8>>());
-        client.send(DATA, END_STREAM, 1, body.as_bytes());
+        client.whole(&head.collect::<Vec<u8>>(), body.as_bytes());
         let verdict = verdict(&mut client);
         assert_ne!(verdict, Some(0x88), "{length:?}");
         assert_eq!(http::get(&gateway.address, "/after").text(), "\"fine\"");

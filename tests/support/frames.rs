@@ -77,6 +77,12 @@ impl Frames {
         let _ = self.0.write_all(&frame(kind, flags, stream, payload));
     }
 
+    /// A request on the first stream, in one write: its body is there when its head is looked at.
+    pub fn whole(&mut self, head: &[u8], body: &[u8]) {
+        let (head, body) = (frame(HEADERS, END_HEADERS, 1, head), frame(DATA, END_STREAM, 1, body));
+        let _ = self.0.write_all(&[head, body].concat());
+    }
+
     /// A GET of `path` on a stream.
     pub fn get(&mut self, stream: u32, path: &str) {
         self.send(HEADERS, END_STREAM | END_HEADERS, stream, &head(path, &[]));
