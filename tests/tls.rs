@@ -18,8 +18,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustls::HandshakeKind;
 use rustls::version::{TLS12, TLS13};
+use rustls::{CipherSuite as Suite, HandshakeKind};
 use support::backend::Backend;
 use support::eventually;
 use support::gateway::Gateway;
@@ -147,6 +147,25 @@ fn an_old_version_is_spoken_where_it_is_allowed() {
     // The server counts when it has heard of the end, which may be after the client.
     eventually("both are counted", || (handshakes("failed") + handshakes("ok") == 2).then_some(()));
     assert_eq!((handshakes("failed"), handshakes("ok")), (1, 1));
+}
+
+#[test]
+fn aes_128_is_spoken_with_all_but_clients_that_compute_aes_slowly() {
+    let (_, site) = one();
+    let spoken = |preferred, version| {
+        let client = Client::that_prefers(preferred, version);
+        let mut stream = client.connect(&site.gateway.address, "localhost").expect("a handshake");
+        assert!(exchange(&mut stream, "/").expect("an answer").ends_with("\"fine\""));
+        stream.conn.negotiated_cipher_suite().expect("a suite").suite()
+    };
+    let (aes_128, chacha) = (Suite::TLS13_AES_128_GCM_SHA256, Suite::TLS13_CHACHA20_POLY1305_SHA256);
+    assert_eq!(spoken(Suite::TLS13_AES_256_GCM_SHA384, &TLS13), aes_128);
+    assert_eq!(spoken(aes_128, &TLS13), aes_128);
+    assert_eq!(spoken(chacha, &TLS13), chacha);
+    let aes_128 = Suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
+    let chacha = Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
+    assert_eq!(spoken(Suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, &TLS12), aes_128);
+    assert_eq!(spoken(chacha, &TLS12), chacha);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, HandshakeKind, SignatureScheme,
-    StreamOwned, SupportedProtocolVersion,
+    CipherSuite, ClientConfig, ClientConnection, DigitallySignedStruct, Error, HandshakeKind,
+    SignatureScheme, StreamOwned, SupportedProtocolVersion,
 };
 
 /// A certificate and its key.
@@ -99,7 +99,23 @@ impl Client {
         versions: &[&'static SupportedProtocolVersion],
         identity: Option<&Made>,
     ) -> Client {
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        Client::by(aws_lc_rs::default_provider(), alpn, versions, identity)
+    }
+
+    /// One that likes this cipher suite best, and speaks this version.
+    pub fn that_prefers(suite: CipherSuite, version: &'static SupportedProtocolVersion) -> Client {
+        let mut provider = aws_lc_rs::default_provider();
+        provider.cipher_suites.sort_by_key(|known| known.suite() != suite);
+        Client::by(provider, &[], &[version], None)
+    }
+
+    fn by(
+        provider: CryptoProvider,
+        alpn: &[&str],
+        versions: &[&'static SupportedProtocolVersion],
+        identity: Option<&Made>,
+    ) -> Client {
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions)
             .expect("good versions")
             .dangerous()

@@ -1,6 +1,7 @@
 //! TLS by rustls: certificates by name, client certificates, session tickets, and files that change.
 
 mod certificate;
+mod ciphers;
 mod fresh;
 mod names;
 #[cfg(test)]
@@ -15,9 +16,9 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoClientAuth, ProducesTickets, ServerConfig, WebPkiClientVerifier};
-use rustls::{RootCertStore, SupportedProtocolVersion};
-use tokio_rustls::TlsAcceptor;
+use rustls::server::{Acceptor, NoClientAuth, ProducesTickets, ServerConfig, WebPkiClientVerifier};
+use rustls::{CipherSuite, RootCertStore, SupportedProtocolVersion};
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::tcp::Tcp;
@@ -58,11 +59,17 @@ struct Contents {
 
 /// What handshakes are done with.
 struct Current {
-    config: Arc<ServerConfig>,
+    configs: Configs,
     certificates: Vec<Certificate>,
     /// Whose client certificates are believed; tickets are good among those alone.
     client_ca: Option<Vec<u8>>,
     tickets: Arc<dyn ProducesTickets>,
+}
+
+/// What differs in nothing but whose order of cipher suites counts.
+struct Configs {
+    ours: Arc<ServerConfig>,
+    clients: Arc<ServerConfig>,
 }
 
 /// A key below the listener's `tls`, and what is wrong there.
@@ -101,7 +108,9 @@ impl Tls {
 
     /// Does the server's part of a handshake.
     pub(super) async fn accept(&self, tcp: Tcp) -> io::Result<TlsStream<Tcp>> {
-        TlsAcceptor::from(Arc::clone(&self.current.load().config)).accept(tcp).await
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
+        let config = self.current.load().configs.of(begun.client_hello().cipher_suites());
+        begun.into_stream(config).await
     }
 
     /// Takes over what makes `old`'s tickets good, where the same clients are believed.
@@ -167,7 +176,7 @@ impl Source {
     }
 
     fn compile(&self, contents: &Contents, old: Option<&Current>) -> Result<Current, Vec<Fault>> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(ciphers::provider());
         let (mut certificates, mut faults) = (Vec::new(), Vec::new());
         for (index, pair) in contents.pairs.iter().enumerate() {
             match Certificate::new(pair, &provider) {
@@ -194,7 +203,7 @@ impl Source {
         // One resumes as well as two, and each costs the handshake.
         config.send_tls13_tickets = 1;
         let client_ca = contents.client_ca.clone();
-        Ok(Current { config: Arc::new(config), certificates, client_ca, tickets })
+        Ok(Current { configs: Configs::new(config), certificates, client_ca, tickets })
     }
 
     fn versions(&self) -> &'static [&'static SupportedProtocolVersion] {
@@ -202,6 +211,19 @@ impl Source {
             MinVersion::Tls12 => rustls::DEFAULT_VERSIONS,
             MinVersion::Tls13 => TLS13,
         }
+    }
+}
+
+impl Configs {
+    fn new(mut config: ServerConfig) -> Configs {
+        let clients = Arc::new(config.clone());
+        config.ignore_client_order = true;
+        Configs { ours: Arc::new(config), clients }
+    }
+
+    /// That for a client that offers these.
+    fn of(&self, offered: &[CipherSuite]) -> Arc<ServerConfig> {
+        Arc::clone(if ciphers::want_chacha(offered) { &self.clients } else { &self.ours })
     }
 }
 
