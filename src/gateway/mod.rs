@@ -64,8 +64,8 @@ impl Handler for Gateway {
         let answer = match peer.refused.map(Fault::from).or(sound.err()) {
             Some(fault) => Err(fault),
             None => {
-                let answer = caught("request", self.answer(&snapshot, request, &who, &cors, &mut finish));
-                let answer = span.within(pin!(answer)).await;
+                let answer = pin!(self.answer(&snapshot, request, &who, &cors, &mut finish));
+                let answer = span.within(caught("request", answer)).await;
                 answer.unwrap_or_else(|panicked| Err(defect(&panicked, &who)))
             }
         };

@@ -1,5 +1,6 @@
 //! Connects, events and disconnects, from the socket's side.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,7 +38,7 @@ pub(super) async fn connect(
         admitted.map_err(Denied::plain)?;
         ask(&rules, hub, &socket).await
     };
-    let admission = caught("event", admission).await.unwrap_or_else(|panicked| {
+    let admission = caught("event", pin!(admission)).await.unwrap_or_else(|panicked| {
         let failure = Failure::defect(&panicked, &socket, "connect");
         Err(Denied { why: Why::from(&failure), refusal: failure.refusal() })
     });
@@ -136,7 +137,7 @@ async fn asked(rules: Arc<Rules>, seats: Arc<Seats>, hub: Arc<Hub>, socket: Arc<
     let mut hands = Hands::at_once(&socket, &hub);
     let done = match found.rule {
         None => {
-            let renewed = caught("event", grants::renew(&rules, &seats, &socket, &args)).await;
+            let renewed = caught("event", pin!(grants::renew(&rules, &seats, &socket, &args))).await;
             let renewed =
                 renewed.unwrap_or_else(|panicked| Err(Failure::defect(&panicked, &socket, grants::AUTH)));
             renewed.map(|()| Done { ack: Some(Vec::new()), disconnect: false })

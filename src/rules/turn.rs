@@ -100,7 +100,7 @@ impl Turn {
     /// Runs a rule, within a span of its own.
     pub(crate) async fn run(&self, rule: &Rule, hands: &mut Hands) -> Result<Done, Failure> {
         let span = self.span(rule);
-        let done = span.within(pin!(caught("event", self.perform(rule, hands)))).await;
+        let done = span.within(caught("event", pin!(self.perform(rule, hands)))).await;
         span.outcome(self.survived(rule, done), |failure| &failure.code)
     }
 

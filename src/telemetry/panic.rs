@@ -1,9 +1,10 @@
 //! Catches panics where one request or event can end and everything else goes on.
 
 use std::any::Any;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use futures_util::FutureExt;
+use std::pin::Pin;
+use std::task::Poll;
 
 use super::metrics;
 
@@ -18,9 +19,16 @@ pub struct Panicked {
 }
 
 /// Does some work of a `request` or an `event`, to its end or its panic. What the work held is dropped then;
-/// locks are not poisoned, since nobody asks whether they are.
-pub async fn caught<T>(kind: &str, work: impl Future<Output = T>) -> Result<T, Panicked> {
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| Panicked::of(kind, &*panic))
+/// locks are not poisoned, since nobody asks whether they are. The work stays where it is pinned: a request's future is
+/// too large to be moved.
+pub fn caught<T>(
+    kind: &'static str,
+    mut work: impl Future<Output = T> + Unpin,
+) -> impl Future<Output = Result<T, Panicked>> + Unpin {
+    poll_fn(move |cx| match caught_at_once(kind, || Pin::new(&mut work).poll(cx)) {
+        Ok(done) => done.map(Ok),
+        Err(panicked) => Poll::Ready(Err(panicked)),
+    })
 }
 
 /// The same for work that waits for nothing.
