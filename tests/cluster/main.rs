@@ -19,3 +19,6 @@ mod rooms;
 mod sharded;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/tls.rs"]
+mod tls;
+mod urls;

@@ -1,78 +1,56 @@
 //! A Redis Cluster between the nodes.
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use serde_json::json;
 
 use super::comers::{self, Comer};
 use super::nodes::{call, client, emit, start_at};
 use super::support::eventually;
+use super::support::redis::{PLAIN, Server, free_port};
 
 /// Three servers that share the keys.
-struct Servers {
-    children: Vec<Child>,
-    ports: Vec<u16>,
-    _folders: Vec<tempfile::TempDir>,
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
+struct Servers(Vec<Server>);
 
 impl Servers {
     fn start() -> Servers {
-        let mut servers = Servers { children: Vec::new(), ports: Vec::new(), _folders: Vec::new() };
-        for _ in 0..3 {
-            let (port, bus, folder) = (free_port(), free_port(), tempfile::tempdir().expect("a folder"));
-            let child = Command::new("redis-server")
-                .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--cluster-enabled", "yes"])
-                .args(["--port", &port.to_string(), "--cluster-port", &bus.to_string()])
-                .current_dir(folder.path())
-                .stdout(Stdio::null())
-                .spawn()
-                .expect("redis-server is installed");
-            servers.children.push(child);
-            servers.ports.push(port);
-            servers._folders.push(folder);
-        }
-        for port in &servers.ports {
-            eventually("a server answers", || servers.cli(*port, &["PING"]).contains("PONG").then_some(()));
-        }
-        let places: Vec<String> = servers.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let servers = Servers((0..3).map(|_| Servers::one()).collect());
         let created = Command::new("redis-cli")
             .args(["--cluster", "create"])
-            .args(&places)
+            .args(servers.places())
             .args(["--cluster-replicas", "0", "--cluster-yes"])
             .output()
             .expect("redis-cli runs");
         assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));
-        for port in &servers.ports {
+        for server in &servers.0 {
             eventually("the servers are one cluster", || {
-                servers.cli(*port, &["CLUSTER", "INFO"]).contains("cluster_state:ok").then_some(())
+                server.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok").then_some(())
             });
         }
         servers
     }
 
-    fn cli(&self, port: u16, arguments: &[&str]) -> String {
-        let output = Command::new("redis-cli").args(["-p", &port.to_string()]).args(arguments).output();
-        String::from_utf8_lossy(&output.expect("redis-cli runs").stdout).into_owned()
+    fn one() -> Server {
+        let (port, folder) = (free_port(), tempfile::tempdir().expect("a folder"));
+        let (own, bus) = (port.to_string(), free_port().to_string());
+        let many = ["--cluster-enabled", "yes", "--port", &own, "--cluster-port", &bus];
+        Server::start(port, folder, &[&PLAIN[..], &many].concat())
+    }
+
+    fn places(&self) -> Vec<String> {
+        self.0.iter().map(|server| format!("127.0.0.1:{}", server.port)).collect()
     }
 
     fn url(&self) -> String {
-        let places: Vec<String> = self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-        format!("redis-cluster://{}", places.join(","))
+        format!("redis-cluster://{}", self.places().join(","))
     }
-}
 
-impl Drop for Servers {
-    fn drop(&mut self) {
-        for child in &mut self.children {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+    /// How many keys match on each.
+    fn keys(&self, pattern: &str) -> Vec<usize> {
+        let keys = |server: &Server| {
+            server.cli(&["--raw", "KEYS", pattern]).lines().filter(|key| !key.is_empty()).count()
+        };
+        self.0.iter().map(keys).collect()
     }
 }
 
@@ -94,10 +72,7 @@ fn nodes_find_each_other_over_a_redis_cluster_of_three() {
     }
     let dead = nodes.remove(0);
     eventually("all are written down", || {
-        let written = |port: &u16| {
-            servers.cli(*port, &["--raw", "KEYS", "*sockets*"]).lines().filter(|key| !key.is_empty()).count()
-        };
-        (servers.ports.iter().map(written).sum::<usize>() == 3).then_some(())
+        (servers.keys("*sockets*").iter().sum::<usize>() == 3).then_some(())
     });
     dead.signal("KILL");
     eventually("its end is told", || {
@@ -124,9 +99,7 @@ fn clients_come_back_to_another_node_over_a_redis_cluster_of_three() {
         comers::say(if n % 3 == 0 { &dead } else { &nodes[n as usize % 3 - 1] }, n, false);
     }
     eventually("all are written down", || {
-        let written =
-            |port: &u16| servers.cli(*port, &["--raw", "KEYS", "*:client:*"]).matches(":client:").count();
-        let each: Vec<usize> = servers.ports.iter().map(written).collect();
+        let each = servers.keys("*:client:*");
         // Not all by one server.
         (each.iter().sum::<usize>() == 30 && each.iter().all(|count| *count < 30)).then_some(())
     });

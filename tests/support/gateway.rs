@@ -1,7 +1,7 @@
 //! The real binary on a free port, stopped when the test ends.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -31,32 +31,40 @@ impl Gateway {
 
     /// The same with more arguments.
     pub fn start_with(arguments: &[&str], config: &str) -> Gateway {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("config.yaml");
-        std::fs::write(&file, format!("{COMMON}{config}")).expect("the config is written");
-        Gateway::spawn(&file, arguments, folder)
+        let (file, folder) = written(&format!("{COMMON}{config}"));
+        Gateway::spawn(&file, arguments, &[], folder)
+    }
+
+    /// The same with an environment variable.
+    pub fn start_in((name, value): (&str, &Path), config: &str) -> Gateway {
+        let (file, folder) = written(&format!("{COMMON}{config}"));
+        Gateway::spawn(&file, &[], &[(name, value)], folder)
     }
 
     /// Starts the binary with a whole config of the test's own, which listens on free ports and has an admin
     /// listener with the token `test`.
     pub fn start_whole(config: &str) -> Gateway {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("config.yaml");
-        std::fs::write(&file, config).expect("the config is written");
-        Gateway::spawn(&file, &[], folder)
+        let (file, folder) = written(config);
+        Gateway::spawn(&file, &[], &[], folder)
     }
 
     /// Starts the binary with a config file of the test's own, which listens on free ports and has an
     /// admin listener with the token `test`.
     pub fn start_file(file: &Path) -> Gateway {
-        Gateway::spawn(file, &[], tempfile::tempdir().expect("a temporary folder"))
+        Gateway::spawn(file, &[], &[], tempfile::tempdir().expect("a temporary folder"))
     }
 
-    fn spawn(file: &Path, arguments: &[&str], folder: tempfile::TempDir) -> Gateway {
+    fn spawn(
+        file: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &Path)],
+        folder: tempfile::TempDir,
+    ) -> Gateway {
         let mut child = Command::new(super::binary())
             .args(["run", "--config"])
             .arg(file)
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -157,6 +165,14 @@ impl Gateway {
         let kill = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(kill.expect("kill runs").success());
     }
+}
+
+/// A config's file in a folder of its own.
+fn written(config: &str) -> (PathBuf, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("config.yaml");
+    std::fs::write(&file, config).expect("the config is written");
+    (file, folder)
 }
 
 /// What a process writes to standard error: kept, and shown where a failing test shows its output.

@@ -289,13 +289,14 @@ impl Registry {
         let forgotten = {
             let mut view = self.view();
             let known = view.seen.is_some();
-            // A Redis that was restarted knows nobody: whoever has not said that it ends lives for its lease, or
-            // for a new one where it could not renew it.
-            let restarted = before == WAS_UNKNOWN;
+            // A Redis that was restarted knows nobody, and to one that was away nobody could say anything: whoever
+            // has not said that it ends lives for its lease, or for a new one where it could not renew it.
+            let returned = before == WAS_UNKNOWN || view.away;
             for (id, known) in std::mem::take(&mut view.living) {
-                let until = if restarted { now + self.lease } else { known.until };
+                let until = if returned { now + self.lease } else { known.until };
                 if until > now && !lost.contains(&id) {
-                    living.entry(id).or_insert(Known { until, ..known });
+                    let known = living.entry(id).or_insert(Known { until, ..known });
+                    known.until = known.until.max(until);
                 }
             }
             metrics::cluster_nodes(living.values().filter(|known| known.until > now).count() as f64);
