@@ -147,7 +147,7 @@ fn the_body_of_a_request_that_is_answered_here_is_no_request() {
 
 #[test]
 fn a_grpc_client_reads_a_refusal_as_its_own_kind() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = support::refusing();
     let gateway = Gateway::start(&format!("upstream: http://{free}\n"));
     let grpc = ["Content-Type: application/grpc-web+proto", "TE: trailers"];
     let answer = request(&gateway.address, "POST", "/chat.Chat/Send", &grpc, b"12345");

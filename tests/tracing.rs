@@ -180,7 +180,7 @@ fn without_a_collector_a_clients_context_passes_untouched() {
 
 #[test]
 fn a_collector_that_is_away_costs_nothing_but_a_count() {
-    let gone = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address");
+    let gone = support::refusing();
     let (gateway, _backend) = site(&format!("tracing: {{otlp_endpoint: 'http://{gone}'}}\n"));
     assert_eq!(get(&gateway.address, "/x").status, 200);
     let failed = || gateway.metric("frontroom_trace_exports_total{result=\"failed\"}");

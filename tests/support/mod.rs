@@ -22,6 +22,15 @@ pub fn binary() -> std::path::PathBuf {
     std::env::var_os("FRONTROOM_BIN").map_or_else(|| env!("CARGO_BIN_EXE_frontroom").into(), Into::into)
 }
 
+/// An address that refuses connections, as long as the test lives: it is somebody's who does not listen.
+pub fn refusing() -> std::net::SocketAddr {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let address = socket.local_addr().expect("its address");
+    std::mem::forget(socket);
+    address
+}
+
 /// Waits until something is so; says what was awaited if it never is.
 pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);

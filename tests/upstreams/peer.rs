@@ -136,6 +136,5 @@ impl Peer {
 
 /// An address that refuses connections.
 pub(crate) fn refusing() -> String {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    format!("http://{free}")
+    format!("http://{}", super::support::refusing())
 }
