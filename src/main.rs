@@ -1,6 +1,6 @@
 //! The binary: everything is in the library.
 
-/// Frees and allocations are a tenth of what a request costs; docs/performance.md has the comparison.
+/// Cheaper than the C library's: docs/performance.md says by how much.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
