@@ -7,10 +7,11 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use tokio::io::AsyncRead;
 
+use super::buffer::SMALL;
 use super::chunked::Chunked;
 use super::closed;
 use super::framing::Framing;
-use super::read::{LARGE, SMALL, poll_large, poll_small};
+use super::read::{LARGE, poll_large, poll_small};
 use crate::body::BodyError;
 
 /// Takes a body out of a connection's bytes.

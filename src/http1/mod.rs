@@ -1,6 +1,7 @@
 //! HTTP/1.1 on the wire (RFC 9112), as servers and clients have it in common: fields, where bodies end, chunks,
 //! and connections that leave HTTP. What a request or a response is stands where it is read.
 
+mod buffer;
 mod chunked;
 mod decoder;
 pub(crate) mod field;
