@@ -19,7 +19,9 @@ use frontroom::engineio::{
 };
 use frontroom::headers::{Forwarded, TrustedProxies};
 use frontroom::http1::upgrade::{Offer, Upgraded};
-use http::{Request, Response, StatusCode};
+use frontroom::message::{Request, Response};
+use http::StatusCode;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
@@ -79,7 +81,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, engine: Arc<Engine>, path: S
     let service = service_fn(async |request| {
         let response = answer(&engine, &path, peer.ip(), request).await;
         switched.store(response.status() == StatusCode::SWITCHING_PROTOCOLS, Ordering::Relaxed);
-        Ok::<_, Infallible>(response)
+        Ok::<_, Infallible>(http::Response::from(response))
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -97,17 +99,18 @@ async fn answer(
     engine: &Engine,
     path: &str,
     client: IpAddr,
-    request: Request<hyper::body::Incoming>,
+    mut request: http::Request<Incoming>,
 ) -> Response<Body> {
     if request.uri().path().trim_end_matches('/') != path {
         let mut response = Response::new(Body::Empty);
         *response.status_mut() = StatusCode::NOT_FOUND;
         return response;
     }
+    let upgrade = hyper::upgrade::on(&mut request);
+    let mut request = Request::from(request.map(Body::boxed));
     let forwarded = Forwarded::identify(client, false, request.headers(), &TrustedProxies::default());
     let caller = || Caller { forwarded, request_id: String::new() };
-    let mut request = request.map(Body::boxed);
-    let (upgrade, offer) = (hyper::upgrade::on(&mut request), Offer::put(&mut request));
+    let offer = Offer::put(&mut request);
     tokio::spawn(async move {
         let upgraded = upgrade.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
         offer.give(Upgraded::new(upgraded.io.into_inner(), upgraded.read_buf));

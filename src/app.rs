@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::{Request, Response};
 use tokio::net::TcpListener;
 
 use crate::admin::{Admin, Readiness};
@@ -21,6 +20,7 @@ use crate::demo as shop;
 use crate::engineio::{Engine, NewId, random_id};
 use crate::fault::Fault;
 use crate::gateway::{self, Gateway};
+use crate::message::{Request, Response};
 use crate::rules::Rulebook;
 use crate::server::{self, Crowd, Drain, Handler, Listener, Peer, Terms, Workers};
 use crate::socketio::{Door, Hub, Sockets};

@@ -1,11 +1,11 @@
 //! Errors that frontroom answers itself, and how they look on the wire.
-
+use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::json;
 
 use crate::body::{Body, Interrupted};
+use crate::message::Response;
 
 /// An error that frontroom answers itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,6 +23,7 @@ pub mod gateway;
 pub mod headers;
 pub mod http1;
 pub mod json;
+pub mod message;
 pub mod proxy;
 pub mod rules;
 pub mod server;

@@ -7,19 +7,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Open to every module of the table below.
-const OPEN: &[&str] = &["config", "telemetry", "fault", "json", "body", "headers", "http1", "watch"];
+const OPEN: &[&str] =
+    &["config", "telemetry", "fault", "json", "body", "message", "headers", "http1", "watch"];
 
 /// The open modules themselves, and `cors`: what each may import, and nothing else.
 const CLOSED: &[(&str, &[&str])] = &[
     ("json", &[]),
     ("watch", &[]),
     ("body", &[]),
+    ("message", &[]),
     ("config", &["body", "json"]),
-    ("fault", &["body", "json"]),
-    ("telemetry", &["config"]),
-    ("headers", &["config"]),
-    ("http1", &["body", "headers"]),
-    ("cors", &["config"]),
+    ("fault", &["body", "json", "message"]),
+    ("telemetry", &["config", "message"]),
+    ("headers", &["config", "message"]),
+    ("http1", &["body", "headers", "message"]),
+    ("cors", &["config", "message"]),
 ];
 
 /// Every other module: what it may import besides [`OPEN`].

@@ -2,13 +2,14 @@
 //! load nothing from elsewhere.
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY,
 };
 use http::header::{X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
-use http::{Response, StatusCode};
 
 use crate::body::Body;
+use crate::message::Response;
 
 /// A file of the page.
 #[derive(Debug, Clone, Copy)]

@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{Response, StatusCode};
 use http_body::Frame;
 use tokio::time::{Instant, Interval, interval_at};
 
 use super::body::bad;
 use crate::body::Body;
 use crate::fault::Fault;
+use crate::message::Response;
 use crate::socketio::{Follower, Hub, NotFollowed, Terms};
 use crate::telemetry::metrics;
 

@@ -5,11 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::{HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
 
 use crate::config::Problems;
 use crate::fault::Fault;
+use crate::message::{Fields, Request};
 
 /// Admits admin calls.
 #[derive(Clone)]
@@ -82,9 +83,9 @@ impl Guard {
 /// Whether it is a page of this very listener that asks, of which there is none but the console. Only a
 /// browser sets `Sec-Fetch-Site`, and no script can (Fetch Metadata); the origin's host, with its port, must be
 /// the one that is asked.
-fn is_console(headers: &HeaderMap) -> bool {
+fn is_console(headers: &Fields) -> bool {
     let one = |name: &str| {
-        let mut values = headers.get_all(name).iter();
+        let mut values = headers.get_all(name);
         values.next().filter(|_| values.next().is_none())?.to_str().ok()
     };
     let (Some(origin), Some(host), Some(site)) = (one("origin"), one("host"), one("sec-fetch-site")) else {
@@ -94,8 +95,8 @@ fn is_console(headers: &HeaderMap) -> bool {
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750 2.1).
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
+fn bearer(headers: &Fields) -> Option<&[u8]> {
+    let mut values = headers.get_all(AUTHORIZATION);
     let (value, second) = (values.next()?.as_bytes(), values.next());
     let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
     (second.is_none() && scheme.eq_ignore_ascii_case(b"Bearer ")).then(|| token.trim_ascii())
@@ -123,7 +124,7 @@ fn is_loopback(listen: &str) -> Option<bool> {
 
 /// Whether every host that the request names is this machine.
 fn is_asked_locally<B>(request: &Request<B>) -> bool {
-    let named = request.headers().get_all(HOST).iter().all(|host| {
+    let named = request.headers().get_all(HOST).all(|host| {
         host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()).is_some_and(|host| is_local(&host))
     });
     named && request.uri().authority().is_none_or(is_local)

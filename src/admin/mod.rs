@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -24,6 +24,7 @@ use crate::body::Body;
 use crate::config::value::OneOrMany;
 use crate::config::{Problems, defaults, file};
 use crate::fault::Fault;
+use crate::message::{Request, Response};
 use crate::socketio::{Hub, Sockets};
 use crate::telemetry::metrics::{self, Metrics};
 use crate::telemetry::recent;

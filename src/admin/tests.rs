@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
-use http::{HeaderMap, Request, StatusCode};
+use http::StatusCode;
 use http_body_util::BodyExt;
 
 use crate::body::Body;
 use crate::config::{Problems, file};
 use crate::engineio::Reason;
 use crate::json::Json;
+use crate::message::Fields;
 use crate::socketio::{
     Answers, Captures, Command, Event, Events, Heard, Hub, Limits, Member, Page, Query, Question, Refusal,
     Room, Socket, Sockets,
@@ -104,7 +105,7 @@ fn admin(yaml: &str) -> (Admin, Readiness) {
     (admin, readiness)
 }
 
-async fn ask(admin: &Admin, call: &str, headers: &[(&str, &str)]) -> (StatusCode, HeaderMap, String) {
+async fn ask(admin: &Admin, call: &str, headers: &[(&str, &str)]) -> (StatusCode, Fields, String) {
     say(admin, call, headers, "").await
 }
 
@@ -113,14 +114,14 @@ async fn say(
     call: &str,
     headers: &[(&str, &str)],
     body: &str,
-) -> (StatusCode, HeaderMap, String) {
+) -> (StatusCode, Fields, String) {
     let (method, path) = call.split_once(' ').expect("METHOD /path");
-    let mut request = Request::builder().method(method).uri(path);
+    let mut request = http::Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let (head, body) = admin
-        .handle(request.body(Body::from(bytes::Bytes::copy_from_slice(body.as_bytes()))).unwrap())
+        .handle(request.body(Body::from(bytes::Bytes::copy_from_slice(body.as_bytes()))).unwrap().into())
         .await
         .into_parts();
     let body = body.collect().await.unwrap().to_bytes();

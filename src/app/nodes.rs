@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
-
 use crate::body::Body;
 use crate::cluster::{Door, Forwarder, Guests, Options, Registry, Secrets};
 use crate::engineio::{Engine, NewId};
 use crate::fault::Fault;
 use crate::gateway::unwrap;
+use crate::message::{Request, Response};
 use crate::server::{self, Handler, Listener, Peer, Terms};
 
 /// How long the first client waits for the cluster's Redis to know this node. Sessions that it cannot be

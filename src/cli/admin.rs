@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{Method, Request, StatusCode};
+use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
@@ -192,13 +192,12 @@ impl Admin {
         };
         let body = body.map_or(Body::Empty, |body| Bytes::from(body.to_string()).into());
         let mut request =
-            Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");
+            http::Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        let mut request = request
-            .body(body)
-            .map_err(|_| Failed::Usage("--token: holds characters that no header can carry".to_owned()))?;
+        let bad_token = || Failed::Usage("--token: holds characters that no header can carry".to_owned());
+        let mut request = request.body(body).map_err(|_| bad_token())?.into();
         let lost = |error: String| Failed::Call(format!("{}: {error}", self.admin));
         let response =
             upstream.send(&mut request, Some(TIMEOUT)).await.map_err(|error| lost(error.to_string()))?;

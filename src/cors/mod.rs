@@ -6,15 +6,15 @@ mod preflight;
 #[cfg(test)]
 mod tests;
 mod vary;
-
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 
 use crate::config::Problems;
 use crate::config::file::{self, WebsocketOrigin};
+use crate::message::{Fields, Response};
 
 use origin::{Allowed, Origin, split_port};
 use preflight::{Preflights, header_list};
@@ -79,7 +79,7 @@ pub struct Decision {
     /// Whether there is a policy: the upstream's own `Access-Control-*` give way to ours.
     ours: bool,
     /// Our `Access-Control-*`.
-    grants: HeaderMap,
+    grants: Fields,
     /// Names for `Vary`.
     vary: &'static str,
 }
@@ -116,14 +116,14 @@ impl Policy {
     }
 
     /// Decides about a request, before routing, limits and credentials.
-    pub fn decide(&self, method: &Method, headers: &HeaderMap, site: &SiteInfo<'_>) -> Decision {
+    pub fn decide(&self, method: &Method, headers: &Fields, site: &SiteInfo<'_>) -> Decision {
         let Some(rules) = &self.rules else {
             return Decision {
                 verdict: judge(None, headers, site),
                 preflight: false,
                 websocket_origin: WebsocketOrigin::Enforce,
                 ours: false,
-                grants: HeaderMap::new(),
+                grants: Fields::new(),
                 vary: "",
             };
         };
@@ -148,8 +148,8 @@ impl Policy {
 
 impl Rules {
     /// The `Access-Control-*` of the answer.
-    fn grants(&self, verdict: Verdict, preflight: bool, request: &HeaderMap) -> HeaderMap {
-        let mut grants = HeaderMap::new();
+    fn grants(&self, verdict: Verdict, preflight: bool, request: &Fields) -> Fields {
+        let mut grants = Fields::new();
         let listed = verdict == Verdict::Allowed;
         let origin = if self.allowed.everyone && (listed || !preflight) {
             // The same for everybody, even without an Origin: a cache may keep one answer for all.
@@ -212,7 +212,7 @@ impl Decision {
 
     /// Puts the decision on an answer, whoever made it: the upstream's `Access-Control-*` go, ours
     /// come, `Vary` is merged. Doing it twice changes nothing.
-    pub fn apply(&self, headers: &mut HeaderMap) {
+    pub fn apply(&self, headers: &mut Fields) {
         if !self.ours {
             return;
         }
@@ -223,17 +223,13 @@ impl Decision {
 }
 
 /// Removes every `Access-Control-*` header, also those that no standard names yet.
-fn strip(headers: &mut HeaderMap) {
-    let is_cors = |name: &&HeaderName| name.as_str().starts_with("access-control-");
-    let names: Vec<HeaderName> = headers.keys().filter(is_cors).cloned().collect();
-    for name in names {
-        headers.remove(name);
-    }
+fn strip(headers: &mut Fields) {
+    headers.retain(|name| !name.as_str().starts_with("access-control-"));
 }
 
 /// Says what the request's `Origin` is. `allowed` is absent where there is no `cors` section.
-fn judge(allowed: Option<&Allowed>, headers: &HeaderMap, site: &SiteInfo<'_>) -> Verdict {
-    let mut values = headers.get_all(ORIGIN).iter();
+fn judge(allowed: Option<&Allowed>, headers: &Fields, site: &SiteInfo<'_>) -> Verdict {
+    let mut values = headers.get_all(ORIGIN);
     let (value, more) = (values.next(), values.next());
     let Some(value) = value else { return Verdict::Absent };
     let (Some(origin), Ok(text), None) = (Origin::parse(value.as_bytes()), value.to_str(), more) else {

@@ -1,13 +1,13 @@
 //! What a preflight's answer grants beside the origin: methods, headers, and for how long.
-
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE,
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 
 use crate::config::value::OneOrMany;
 use crate::config::{Problems, defaults, file};
+use crate::message::Fields;
 
 /// What preflights are granted.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Preflights {
     }
 
     /// Adds the grants to a preflight's answer.
-    pub(super) fn grant(&self, request: &HeaderMap, grants: &mut HeaderMap) {
+    pub(super) fn grant(&self, request: &Fields, grants: &mut Fields) {
         if let Some(methods) = self.methods.value(|| asked_method(request)) {
             grants.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
         }
@@ -70,14 +70,14 @@ impl Preflights {
 }
 
 /// The method asked for, if it is one.
-fn asked_method(request: &HeaderMap) -> Option<HeaderValue> {
+fn asked_method(request: &Fields) -> Option<HeaderValue> {
     let asked = request.get(ACCESS_CONTROL_REQUEST_METHOD)?;
     Method::from_bytes(asked.as_bytes()).ok().map(|_| asked.clone())
 }
 
 /// The list of headers asked for, as it was written, if all of them are header names.
-fn asked_headers(request: &HeaderMap) -> Option<HeaderValue> {
-    let mut lines = request.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
+fn asked_headers(request: &Fields) -> Option<HeaderValue> {
+    let mut lines = request.get_all(ACCESS_CONTROL_REQUEST_HEADERS);
     let (first, second) = (lines.next()?, lines.next());
     let is_name = |name: &str| HeaderName::from_bytes(name.trim_matches([' ', '\t']).as_bytes()).is_ok();
     // A browser sends one line; whoever sends two is none.

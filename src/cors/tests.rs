@@ -1,10 +1,10 @@
 //! The whole matrix: who asks x what for x under which policy.
-
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use proptest::prelude::*;
 
 use crate::config::{Problems, file};
+use crate::message::Fields;
 
 use super::{Admission, Decision, Policy, SiteInfo, Verdict};
 
@@ -26,12 +26,12 @@ fn policy(yaml: &str) -> Policy {
     policy
 }
 
-fn request(headers: &[(&str, &str)]) -> HeaderMap {
+fn request(headers: &[(&str, &str)]) -> Fields {
     let pair = |(name, value): &(&str, &str)| {
         (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
     };
-    let mut map = HeaderMap::new();
-    headers.iter().map(pair).for_each(|(name, value)| _ = map.append(name, value));
+    let mut map = Fields::new();
+    headers.iter().map(pair).for_each(|(name, value)| map.append(name, value));
     map
 }
 
@@ -40,7 +40,7 @@ fn decide(policy: &Policy, method: &str, headers: &[(&str, &str)]) -> Decision {
 }
 
 /// `name: value` lines of the CORS headers and `Vary`, sorted.
-fn lines(headers: &HeaderMap) -> Vec<String> {
+fn lines(headers: &Fields) -> Vec<String> {
     let relevant = |name: &HeaderName| name == "vary" || name.as_str().starts_with("access-control-");
     let mut lines: Vec<String> = headers
         .iter()
@@ -478,7 +478,7 @@ fn gateway_api_conformance() {
             lines.push(("access-control-request-method", preflight));
         }
         let decision = decide(&policy(yaml), method, &lines);
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         decision.apply(&mut headers);
         let get = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap());
         assert_eq!(get("access-control-allow-origin"), allowed, "{yaml} {origin}");
@@ -521,7 +521,7 @@ proptest! {
             Just("{allow_origins: '*', allow_credentials: true}"),
         ],
     ) {
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         for origin in &origins {
             headers.append("origin", HeaderValue::from_bytes(origin).unwrap());
         }
@@ -529,15 +529,15 @@ proptest! {
             headers.insert("access-control-request-method", HeaderValue::from_static("PUT"));
         }
         let decision = compile(rules).0.decide(&method.parse().unwrap(), &headers, &SITE);
-        let mut answer = HeaderMap::new();
+        let mut answer = Fields::new();
         for value in upstream {
             answer.append("access-control-allow-origin", HeaderValue::from_static(value));
             answer.append("access-control-allow-credentials", HeaderValue::from_static("true"));
         }
         decision.apply(&mut answer);
 
-        let granted: Vec<&HeaderValue> = answer.get_all("access-control-allow-origin").iter().collect();
-        let credentials = answer.get_all("access-control-allow-credentials").iter().count();
+        let granted: Vec<&HeaderValue> = answer.get_all("access-control-allow-origin").collect();
+        let credentials = answer.get_all("access-control-allow-credentials").count();
         prop_assert!(granted.len() <= 1);
         prop_assert!(credentials <= granted.len());
         if let Some(value) = granted.first() {
@@ -551,6 +551,6 @@ proptest! {
             }
         }
         prop_assert!(!decision.is_preflight() || decision.admits_polling() || decision.verdict() == Verdict::Denied);
-        prop_assert_eq!(answer.get_all("vary").iter().count(), usize::from(!rules.contains("'*'")));
+        prop_assert_eq!(answer.get_all("vary").count(), usize::from(!rules.contains("'*'")));
     }
 }

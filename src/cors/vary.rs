@@ -1,7 +1,8 @@
 //! `Vary` (RFC 9110 12.5.5): what an answer depends on, merged with what the upstream says.
 
+use crate::message::Fields;
+use http::HeaderValue;
 use http::header::VARY;
-use http::{HeaderMap, HeaderValue};
 
 /// What every answer depends on where the origin decides, also without an Origin: a cache must not
 /// give one page's answer to another.
@@ -11,7 +12,7 @@ pub(super) const ACTUAL: &str = "Origin";
 pub(super) const PREFLIGHT: &str = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
 
 /// Adds the names of a list that are not there yet. `*` says it all and stays.
-pub(super) fn merge(headers: &mut HeaderMap, list: &'static str) {
+pub(super) fn merge(headers: &mut Fields, list: &'static str) {
     if list.is_empty() {
         return;
     }
@@ -19,7 +20,7 @@ pub(super) fn merge(headers: &mut HeaderMap, list: &'static str) {
         headers.insert(VARY, HeaderValue::from_static(list));
         return;
     }
-    let lines = headers.get_all(VARY).iter().filter_map(|line| line.to_str().ok());
+    let lines = headers.get_all(VARY).filter_map(|line| line.to_str().ok());
     let mut names: Vec<&str> = lines.flat_map(split).collect();
     let there = names.len();
     for name in split(list) {

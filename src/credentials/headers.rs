@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::claims::Claims;
 use crate::config::Problems;
+use crate::message::Fields;
 
 /// Headers that are about the connection, the message or its sender, and so no place for a claim.
 const TAKEN: &[&str] = &[
@@ -93,15 +94,11 @@ impl ClaimHeaders {
     }
 
     /// Removes what a client sent under these names, or under names that some servers cannot tell from them.
-    pub(super) fn strip(&self, headers: &mut HeaderMap) {
+    pub(super) fn strip(&self, headers: &mut Fields) {
         if self.0.is_empty() {
             return;
         }
-        let foreign: Vec<HeaderName> =
-            headers.keys().filter(|name| self.owns(name.as_str())).cloned().collect();
-        for name in foreign {
-            headers.remove(name);
-        }
+        headers.retain(|name| !self.owns(name.as_str()));
     }
 
     /// What these claims say. Null and absent claims have no header.

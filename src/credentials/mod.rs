@@ -20,13 +20,13 @@ mod verifier;
 #[cfg(test)]
 mod tests;
 
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::config::file::{self, OnExpiry, Require};
 use crate::config::{Problems, defaults};
 use crate::fault::Fault;
 use crate::json::Json;
+use crate::message::{Fields, RequestHead};
 
 use claims::Claims;
 use headers::ClaimHeaders;
@@ -113,13 +113,13 @@ impl Credentials {
     }
 
     /// Removes headers that only we may set, in any disguise.
-    pub fn strip(&self, headers: &mut HeaderMap) {
+    pub fn strip(&self, headers: &mut Fields) {
         self.claim_headers.strip(headers);
     }
 
     /// Judges a request for the upstream: removes headers that only we may set, and answers those that
     /// its token's claims say. They are to be set last, after `Connection` has had its say.
-    pub async fn judge(&self, parts: &mut Parts) -> Result<Vec<(HeaderName, HeaderValue)>, Fault> {
+    pub async fn judge(&self, parts: &mut RequestHead) -> Result<Vec<(HeaderName, HeaderValue)>, Fault> {
         self.strip(&mut parts.headers);
         let required = self.require == Require::All
             && match self.public.judge(&parts.method, parts.uri.path()) {
@@ -148,7 +148,7 @@ impl Credentials {
     /// required, a bad one is carried on for the upstream to judge, and there are no claims.
     pub async fn admit(
         &self,
-        headers: &HeaderMap,
+        headers: &Fields,
         query: &[(String, String)],
         auth: &Json,
     ) -> Result<Grant, Refusal> {
@@ -166,7 +166,7 @@ impl Credentials {
     }
 
     /// What a socket holds whose token is only carried.
-    pub fn carry(&self, headers: &HeaderMap, query: &[(String, String)], auth: &Json) -> Grant {
+    pub fn carry(&self, headers: &Fields, query: &[(String, String)], auth: &Json) -> Grant {
         match self.of_handshake(headers, query, auth) {
             Found::Token(token) => Grant::carried(Some(token)),
             Found::Nothing | Found::Several => Grant::default(),
@@ -187,7 +187,7 @@ impl Credentials {
         Ok(grant)
     }
 
-    fn of_handshake(&self, headers: &HeaderMap, query: &[(String, String)], auth: &Json) -> Found {
+    fn of_handshake(&self, headers: &Fields, query: &[(String, String)], auth: &Json) -> Found {
         let query = |name: &str| Some(query.iter().find(|(key, _)| key == name)?.1.clone());
         source::find(&self.sources, &Luggage { headers, query: &query, auth: Some(auth) })
     }

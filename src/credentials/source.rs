@@ -1,11 +1,11 @@
 //! Where a client's token is found.
 
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName};
 
 use crate::config::{Problems, value::OneOrMany};
 use crate::headers::cookie;
 use crate::json::Json;
+use crate::message::Fields;
 
 /// A place where a token may stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(super) enum Source {
 
 /// What a client sends along, for sources to look at.
 pub(super) struct Luggage<'a> {
-    pub(super) headers: &'a HeaderMap,
+    pub(super) headers: &'a Fields,
     /// The decoded value of a query's name.
     pub(super) query: &'a dyn Fn(&str) -> Option<String>,
     /// The `auth` object of a Socket.IO handshake.
@@ -69,7 +69,7 @@ impl Source {
     fn find(&self, luggage: &Luggage<'_>) -> Found {
         let found = match self {
             Source::Header(name) => {
-                let mut lines = luggage.headers.get_all(name).iter();
+                let mut lines = luggage.headers.get_all(name);
                 match (lines.next(), lines.next()) {
                     (Some(_), Some(_)) => return Found::Several,
                     (first, _) => first.and_then(|line| Some(line.to_str().ok()?.to_owned())),

@@ -1,13 +1,14 @@
 //! Engine.IO's own answers, with Node's statuses, texts and content types.
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use http::{Response, StatusCode};
 
 use super::dialect::Payload;
 use super::polling;
 use super::registry::Crowded;
 use crate::body::Body;
+use crate::message::Response;
 
 /// Why a request is refused (engine.io `lib/server.ts`, `Server.errors`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
 
 use super::polling;
+use crate::message::Fields;
 
 /// How long a session's client and its backend may keep a request waiting.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub enum Asked {
 
 impl Asked {
     /// What a request asks: its method is POST where there is a body.
-    pub fn of(headers: &HeaderMap, body: Option<Bytes>) -> Asked {
+    pub fn of(headers: &Fields, body: Option<Bytes>) -> Asked {
         body.map_or(Asked::Get, |body| Asked::Post { body, binary: polling::is_binary(headers) })
     }
 }

@@ -13,7 +13,7 @@ use http::header::{
     CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 use sha1::{Digest, Sha1};
 
 use super::answer::{self, Answer, Refusal};
@@ -31,6 +31,7 @@ use super::{Handshake, Options, Reason, polling, websocket};
 use crate::body::Body;
 use crate::headers::Forwarded;
 use crate::http1::upgrade::{self, Upgraded};
+use crate::message::{Fields, Request, Response};
 
 /// Opens a conversation for every new session.
 pub trait Application: Send + Sync + 'static {
@@ -315,7 +316,7 @@ pub fn is_polling(uri: &Uri) -> bool {
 /// connection's read buffer would keep all of it alive.
 fn handshake(request: &Request<Body>, caller: Caller) -> Handshake {
     let headers = request.headers();
-    let mut copy = HeaderMap::with_capacity(headers.len());
+    let mut copy = Fields::with_capacity(headers.len());
     for (name, value) in headers {
         let name = HeaderName::from_bytes(name.as_str().as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
@@ -336,9 +337,9 @@ fn handshake(request: &Request<Body>, caller: Caller) -> Handshake {
 }
 
 /// Whether the headers ask for a WebSocket (RFC 6455 4.2.1).
-pub fn is_websocket(headers: &HeaderMap) -> bool {
+pub fn is_websocket(headers: &Fields) -> bool {
     let has = |name, token: &str| {
-        headers.get_all(name).iter().any(|value| {
+        headers.get_all(name).any(|value| {
             value
                 .to_str()
                 .is_ok_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
@@ -356,7 +357,7 @@ fn acceptable(request: &Request<Body>) -> bool {
         && key.is_some_and(|key| key.len() == 16)
 }
 
-fn switching_protocols(headers: &HeaderMap) -> Response<Body> {
+fn switching_protocols(headers: &Fields) -> Response<Body> {
     let mut hash = Sha1::new();
     hash.update(headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default());
     hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");

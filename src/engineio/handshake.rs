@@ -1,15 +1,14 @@
 //! The request that opened a session.
 
-use http::HeaderMap;
-
 use crate::headers::Forwarded;
+use crate::message::Fields;
 
 /// What is kept of the request that opened a session. Headers are copied, so that the
 /// connection's read buffer is not kept alive.
 #[derive(Debug)]
 pub struct Handshake {
     /// Its headers.
-    pub headers: HeaderMap,
+    pub headers: Fields,
     /// Its path and query as received.
     pub url: String,
     /// Its decoded query, in order.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::Reason;
@@ -17,6 +17,7 @@ use super::frame::Frame;
 use super::packet::Packet;
 use super::session::{Farewell, Session, Transport};
 use crate::body::Body;
+use crate::message::{Fields, Request};
 use crate::telemetry::metrics;
 
 /// The content type of binary packets.
@@ -306,12 +307,12 @@ fn handle(session: &Arc<Session>, body: Bytes, binary: bool) -> Result<(), Reaso
 }
 
 /// Whether a POST says that its packets are binary.
-pub(super) fn is_binary(headers: &HeaderMap) -> bool {
+pub(super) fn is_binary(headers: &Fields) -> bool {
     headers
         .get(http::header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(BINARY.as_bytes()))
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
+fn content_length(headers: &Fields) -> Option<u64> {
     headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use http::{HeaderName, HeaderValue, Method, Request, Version};
+use http::{HeaderName, HeaderValue, Method, Version};
 
 use crate::headers::{
     Forwarded, Intent, TrustedProxies, is_chunked, is_hop_by_hop, remove_hop_by_hop, tokens,
 };
+use crate::message::Request;
 use crate::proxy::{self, HeadBounds};
 
 /// Bytes of a head that are taken.
@@ -33,7 +34,7 @@ pub(super) fn head(bytes: &[u8]) {
         assert!(!is_hop_by_hop(name) && (!named || is_end_to_end(name)), "{name} goes on");
     }
     forwarded.apply(headers);
-    let said: Vec<&HeaderValue> = headers.get_all("x-forwarded-for").iter().collect();
+    let said: Vec<&HeaderValue> = headers.get_all("x-forwarded-for").collect();
     assert_eq!(said, ["192.0.2.1"]);
     let forged = |name: &HeaderName| {
         let plain = name.as_str().replace('_', "-");
@@ -50,7 +51,7 @@ fn sound(request: &Request<()>) {
         uri.path().starts_with('/') || (uri.path() == "*" && request.method() == Method::OPTIONS),
         "{uri}"
     );
-    let hosts = headers.get_all("host").iter().count();
+    let hosts = headers.get_all("host").count();
     assert!(hosts == 1 || (hosts == 0 && request.version() == Version::HTTP_10));
     let host = headers.get("host").map_or(&b""[..], HeaderValue::as_bytes);
     assert!(!host.iter().any(|byte| b"/@ ,?#\\".contains(byte)), "{}", host.escape_ascii());

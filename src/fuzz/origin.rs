@@ -2,11 +2,12 @@
 
 use std::sync::LazyLock;
 
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderValue, Method};
 
 use super::parts;
 use crate::config::Problems;
 use crate::cors::{Policy, SiteInfo, Verdict};
+use crate::message::Fields;
 
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     let config = "cors: {allow_origins: ['https://app.example.com', 'https://*.wild.test', {regex: 'https://pr-[0-9]+[.]pages[.]test'}], allow_credentials: true}";
@@ -16,7 +17,7 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
 
 /// The `Origin` lines of a request. Who is allowed is on the list, and is told exactly that.
 pub(super) fn origin(bytes: &[u8]) {
-    let mut headers = HeaderMap::new();
+    let mut headers = Fields::new();
     for line in parts(bytes) {
         if let Ok(value) = HeaderValue::from_bytes(line) {
             headers.append("origin", value);
@@ -24,13 +25,13 @@ pub(super) fn origin(bytes: &[u8]) {
     }
     let site = SiteInfo { host: "api.example.com", secure: Some(true) };
     let decision = POLICY.decide(&Method::GET, &headers, &site);
-    let mut answer = HeaderMap::new();
+    let mut answer = Fields::new();
     answer.insert("access-control-allow-origin", HeaderValue::from_static("*"));
     decision.apply(&mut answer);
-    let granted: Vec<&HeaderValue> = answer.get_all("access-control-allow-origin").iter().collect();
+    let granted: Vec<&HeaderValue> = answer.get_all("access-control-allow-origin").collect();
     match decision.verdict() {
         Verdict::Allowed => {
-            let only = headers.get_all("origin").iter().collect::<Vec<_>>();
+            let only = headers.get_all("origin").collect::<Vec<_>>();
             assert_eq!(granted, only, "told another origin than the one that asked");
             assert!(is_listed(granted[0].to_str().expect("an allowed origin is text")), "{granted:?}");
         }

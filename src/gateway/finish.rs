@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, StatusCode};
 use http_body::Body as _;
 
 use super::identify::{Identity, REQUEST_ID};
 use crate::body::Body;
 use crate::cors::Decision;
 use crate::fault::Fault;
+use crate::message::{Request, Response};
 use crate::proxy::is_grpc;
 use crate::telemetry::trace::Span;
 use crate::telemetry::{Access, metrics};

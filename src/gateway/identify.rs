@@ -1,10 +1,10 @@
 //! Who asks, and the request's id, which goes upstream, to the client, into the log and into the handshake.
-
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue};
 
 use crate::cors::SiteInfo;
 use crate::engineio::Caller;
 use crate::headers::{Forwarded, TrustedProxies, new_id};
+use crate::message::{Fields, Request};
 use crate::server::Peer;
 
 /// `X-Request-Id`.
@@ -52,13 +52,13 @@ const MAX_LENGTH: usize = 128;
 
 /// The `X-Request-Id` that a trusted peer sent, if it is one token (RFC 9110 5.6.2) of at most 128
 /// characters; else a new UUID of version 7, which sorts by time (RFC 9562).
-pub fn request_id(headers: &HeaderMap, trusted_peer: bool) -> HeaderValue {
+pub fn request_id(headers: &Fields, trusted_peer: bool) -> HeaderValue {
     let given = trusted_peer.then(|| given_id(headers)).flatten();
     given.map_or_else(new_id, HeaderValue::clone)
 }
 
-fn given_id(headers: &HeaderMap) -> Option<&HeaderValue> {
-    let mut values = headers.get_all(REQUEST_ID).iter();
+fn given_id(headers: &Fields) -> Option<&HeaderValue> {
+    let mut values = headers.get_all(REQUEST_ID);
     let (first, second) = (values.next()?, values.next());
     let id = first.as_bytes();
     let valid = second.is_none() && !id.is_empty() && id.len() <= MAX_LENGTH && id.iter().all(is_token);
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     fn id(values: &[&str], trusted: bool) -> String {
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         for value in values {
             headers.append(REQUEST_ID, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }

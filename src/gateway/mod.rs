@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
-use http::{Request, Response, StatusCode};
 
 use crate::body::Body;
 use crate::cluster::{Asker, Forwarder};
@@ -26,6 +26,7 @@ use crate::cors::{Admission, Decision, Verdict};
 use crate::engineio::{Engine, Refusal, is_websocket, refuse, refuse_websocket, too_many_requests};
 use crate::fault::Fault;
 use crate::headers::Said;
+use crate::message::{Request, Response};
 use crate::proxy;
 use crate::rules::header::Hearing;
 use crate::rules::tap::Watch;

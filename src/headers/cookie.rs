@@ -1,13 +1,13 @@
 //! Reading of `Cookie` (RFC 6265 5.4).
 
+use crate::message::Fields;
+use http::HeaderValue;
 use http::header::COOKIE;
-use http::{HeaderMap, HeaderValue};
 
 /// The value of the first cookie of that name, without the quotes around it.
-pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub fn cookie<'a>(headers: &'a Fields, name: &str) -> Option<&'a str> {
     headers
         .get_all(COOKIE)
-        .into_iter()
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.split_once('='))
@@ -20,8 +20,8 @@ fn unquote(value: &str) -> &str {
 }
 
 /// All `Cookie` lines as one, joined by `"; "` (RFC 9113 8.2.3).
-pub fn joined_cookies(headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut lines = headers.get_all(COOKIE).into_iter();
+pub fn joined_cookies(headers: &Fields) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(COOKIE);
     let first = lines.next()?;
     let mut joined: Option<Vec<u8>> = None;
     for line in lines {

@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use http::HeaderName;
 use http::header::{FORWARDED, HOST, HeaderValue};
-use http::{HeaderMap, HeaderName};
 
 use super::{Decimal, TrustedProxies, is_hop_by_hop};
+use crate::message::Fields;
 
 static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -35,7 +36,7 @@ pub struct Forwarded {
 impl Forwarded {
     /// Reads who sent the request that came from `peer`, over TLS if `secure`. The client is the
     /// right-most address that is no trusted proxy.
-    pub fn identify(peer: IpAddr, secure: bool, headers: &HeaderMap, proxies: &TrustedProxies) -> Forwarded {
+    pub fn identify(peer: IpAddr, secure: bool, headers: &Fields, proxies: &TrustedProxies) -> Forwarded {
         let peer = peer.to_canonical();
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         if !proxies.contains(peer) {
@@ -68,20 +69,16 @@ impl Forwarded {
     /// Sets `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`; a client's own are replaced. Names that a
     /// CGI-like program could not tell from a field that is ours to set or to remove go, whoever sent
     /// them (`x_forwarded_for`, `transfer_encoding`).
-    pub fn apply(&self, headers: &mut HeaderMap) {
-        let foreign: Vec<HeaderName> =
-            headers.keys().filter(|name| self.is_foreign(name.as_str())).cloned().collect();
-        for name in foreign {
-            headers.remove(name);
-        }
-        headers.insert(&FOR, self.chain());
-        headers.insert(&PROTO, HeaderValue::from_static(self.scheme()));
+    pub fn apply(&self, headers: &mut Fields) {
+        headers.retain(|name| !self.is_foreign(name.as_str()) && !is_set(name));
+        headers.append(&FOR, self.chain());
+        headers.append(&PROTO, HeaderValue::from_static(self.scheme()));
         let same = headers.get(HOST).filter(|host| **host == self.host);
-        match same.map_or_else(|| HeaderValue::from_str(&self.host), |host| Ok(host.clone())) {
-            Ok(host) if !self.host.is_empty() => headers.insert(&FORWARDED_HOST, host),
-            _ => headers.remove(&FORWARDED_HOST),
-        };
-        headers.insert(&PORT, port_value(self.port));
+        let host = same.map_or_else(|| HeaderValue::from_str(&self.host), |host| Ok(host.clone()));
+        if let Some(host) = host.ok().filter(|host| !host.is_empty()) {
+            headers.append(&FORWARDED_HOST, host);
+        }
+        headers.append(&PORT, port_value(self.port));
     }
 
     /// Whether a field of that name must not go on: it claims what only a trusted proxy may say.
@@ -103,7 +100,7 @@ fn value(address: IpAddr) -> HeaderValue {
         if index > 0 {
             text.push(b'.');
         }
-        text.push_number(octet.into());
+        text.push_number(octet);
     }
     text.value()
 }
@@ -131,14 +128,25 @@ impl Short {
         }
     }
 
-    fn push_number(&mut self, number: u16) {
-        Decimal::of(number.into()).as_bytes().iter().for_each(|digit| self.push(*digit));
+    fn push_number(&mut self, number: u8) {
+        if number >= 100 {
+            self.push(b'0' + number / 100);
+        }
+        if number >= 10 {
+            self.push(b'0' + number / 10 % 10);
+        }
+        self.push(b'0' + number % 10);
     }
 
     fn value(&self) -> HeaderValue {
         let text = self.bytes.get(..self.length).unwrap_or_default();
         HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static("unknown"))
     }
+}
+
+/// Whether [`Forwarded::apply`] sets the field.
+fn is_set(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-forwarded-") && [&FOR, &PROTO, &FORWARDED_HOST, &PORT].contains(&name)
 }
 
 /// Whether a name with `_` stands for one of the fields that we set, remove or frame messages by.
@@ -198,7 +206,7 @@ struct Said {
 }
 
 impl Said {
-    fn read(headers: &HeaderMap) -> Said {
+    fn read(headers: &Fields) -> Said {
         let hops = members(headers, &FOR);
         let mut said =
             if hops.is_empty() { Said::standard(headers) } else { Said { hops, ..Said::default() } };
@@ -210,7 +218,7 @@ impl Said {
     }
 
     /// Reads `Forwarded` (RFC 7239). `proto` and `host` are those of the nearest proxy.
-    fn standard(headers: &HeaderMap) -> Said {
+    fn standard(headers: &Fields) -> Said {
         let mut said = Said::default();
         for member in members(headers, &FORWARDED) {
             for pair in member.split(';') {
@@ -229,10 +237,9 @@ impl Said {
 }
 
 /// The members of all lines of `name`; lines that are not ASCII are left out.
-fn members(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
+fn members(headers: &Fields, name: &HeaderName) -> Vec<String> {
     headers
         .get_all(name)
-        .into_iter()
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','))
         .map(|member| member.trim().to_owned())

@@ -1,10 +1,10 @@
 //! Fields that speak of one connection only, and what a client asks with them.
-
+use crate::message::{Fields, Request};
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, ORIGIN, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, Method, Request, Version};
+use http::{HeaderName, Method, Version};
 
 /// Never removed because `Connection` names them: they are end to end, and a client could
 /// otherwise hide them from the upstream.
@@ -33,22 +33,18 @@ impl Intent {
 }
 
 /// The comma-separated members of all lines of `name`, without the white space around them.
-pub fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    headers
-        .get_all(name)
-        .into_iter()
-        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
-        .map(<[u8]>::trim_ascii)
+pub fn tokens<'a>(headers: &'a Fields, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    headers.get_all(name).flat_map(|line| line.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii)
 }
 
 /// Whether one of the members of `name` is `token`, in any case and without parameters.
-pub fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+pub fn has_token(headers: &Fields, name: &HeaderName, token: &str) -> bool {
     tokens(headers, name).any(|found| found.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// Whether `Transfer-Encoding` is one value, exactly `chunked`.
-pub fn is_chunked(headers: &HeaderMap) -> bool {
-    let mut lines = headers.get_all(TRANSFER_ENCODING).into_iter();
+pub fn is_chunked(headers: &Fields) -> bool {
+    let mut lines = headers.get_all(TRANSFER_ENCODING);
     let first =
         lines.next().is_some_and(|line| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
     first && lines.next().is_none()
@@ -74,18 +70,13 @@ pub fn is_hop_by_hop(name: &HeaderName) -> bool {
 
 /// Removes the fields that `Connection` names in any of its lines, then the hop-by-hop fields.
 /// Add own fields after it: a client's `Connection: X-Forwarded-Host` must not remove ours.
-pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    for name in nominated(headers) {
-        headers.remove(name);
-    }
-    // Few are there: to look at what is there costs less than to ask for each.
-    while let Some(name) = headers.keys().find(|name| is_hop_by_hop(name)).cloned() {
-        headers.remove(name);
-    }
+pub fn remove_hop_by_hop(headers: &mut Fields) {
+    let nominated = nominated(headers);
+    headers.retain(|name| !is_hop_by_hop(name) && !nominated.contains(name));
 }
 
 /// Fields named by `Connection` beyond those that are removed or kept anyway.
-fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+fn nominated(headers: &Fields) -> Vec<HeaderName> {
     tokens(headers, &CONNECTION)
         .filter(|token| !token.eq_ignore_ascii_case(b"keep-alive") && !token.eq_ignore_ascii_case(b"close"))
         .filter_map(|token| HeaderName::from_bytes(token).ok())

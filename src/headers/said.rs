@@ -1,6 +1,6 @@
 //! `Frontroom-Actions`: what a backend says to sockets beside its answer.
-
-use http::{HeaderMap, HeaderName, HeaderValue};
+use crate::message::Fields;
+use http::{HeaderName, HeaderValue};
 
 static ACTIONS: HeaderName = HeaderName::from_static("frontroom-actions");
 
@@ -11,11 +11,11 @@ pub struct Said(pub Vec<HeaderValue>);
 
 impl Said {
     /// Takes the header out of `headers`.
-    pub fn take(headers: &mut HeaderMap) -> Option<Said> {
+    pub fn take(headers: &mut Fields) -> Option<Said> {
         if !headers.contains_key(&ACTIONS) {
             return None;
         }
-        let values = headers.get_all(&ACTIONS).into_iter().cloned().collect();
+        let values = headers.get_all(&ACTIONS).cloned().collect();
         headers.remove(&ACTIONS);
         Some(Said(values))
     }

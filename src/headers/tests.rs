@@ -1,23 +1,22 @@
 //! Tables of the header rules.
-
 use http::header::{HeaderName, HeaderValue};
-use http::{HeaderMap, Request};
 
 use super::*;
 use crate::config::{Problems, value::OneOrMany};
+use crate::message::{Fields, Request};
 
 /// Lines of a head.
 type Lines = &'static [(&'static str, &'static str)];
 
-fn map(lines: &[(&str, &str)]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+fn map(lines: &[(&str, &str)]) -> Fields {
+    let mut headers = Fields::new();
     for (name, value) in lines {
         headers.append(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
     }
     headers
 }
 
-fn names(headers: &HeaderMap) -> Vec<&str> {
+fn names(headers: &Fields) -> Vec<&str> {
     let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
     names
@@ -105,7 +104,7 @@ fn intent_is_read_by_whole_tokens() {
         ("GET", &[("te", "gzip"), ("te", "Trailers")], false, true),
     ];
     for (method, lines, websocket, trailers) in table {
-        let mut request = Request::builder().method(*method).body(()).unwrap();
+        let mut request = Request::from(http::Request::builder().method(*method).body(()).unwrap());
         *request.headers_mut() = map(lines);
         assert_eq!(
             Intent::read(&request),
@@ -198,7 +197,7 @@ fn a_clients_own_forwarding_fields_are_replaced() {
         ["host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x_custom"]
     );
     assert_eq!(headers["x-forwarded-for"], "1.2.3.4");
-    assert_eq!(headers.get_all("x-forwarded-for").iter().count(), 1);
+    assert_eq!(headers.get_all("x-forwarded-for").count(), 1);
     assert_eq!(headers["x-forwarded-proto"], "https");
     assert_eq!(headers["x-forwarded-host"], "h:8080");
     assert_eq!(headers["x-forwarded-port"], "8080");
@@ -233,7 +232,7 @@ fn cookies_are_found_in_every_line() {
 
 #[test]
 fn actions_are_taken_out_whole() {
-    let mut headers = HeaderMap::new();
+    let mut headers = Fields::new();
     assert_eq!(Said::take(&mut headers), None);
     headers.append("frontroom-actions", HeaderValue::from_static("{}"));
     headers.append("frontroom-actions", HeaderValue::from_static("[]"));
@@ -246,10 +245,10 @@ fn addresses_and_ports_are_written_as_everywhere() {
     let proxies = TrustedProxies::default();
     for text in ["0.0.0.0", "1.20.100.255", "10.0.99.9", "255.255.255.255", "::1", "2001:db8::a"] {
         let peer: std::net::IpAddr = text.parse().unwrap();
-        assert_eq!(Forwarded::identify(peer, false, &HeaderMap::new(), &proxies).chain(), text);
+        assert_eq!(Forwarded::identify(peer, false, &Fields::new(), &proxies).chain(), text);
     }
     for port in ["0", "7", "80", "443", "8080", "10050", "65535"] {
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         headers.insert("host", format!("a:{port}").parse().unwrap());
         Forwarded::identify([127, 0, 0, 1].into(), false, &headers, &proxies).apply(&mut headers);
         assert_eq!(headers["x-forwarded-port"], port);

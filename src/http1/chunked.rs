@@ -93,8 +93,9 @@ impl Chunked {
                 let mut trailers = HeaderMap::new();
                 for field in fields {
                     let value = bytes.slice_ref(field.value);
-                    field::append(&mut trailers, field.name.as_bytes(), value)
-                        .map_err(|_| "a bad trailer")?;
+                    let read = field::read(field.name.as_bytes(), value);
+                    let (name, value) = read.map_err(|_| "a bad trailer")?;
+                    trailers.append(name, value);
                 }
                 *unread = bytes.slice(length..);
                 self.state = State::Done;

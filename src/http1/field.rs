@@ -1,7 +1,7 @@
 //! Fields of heads and of trailers.
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 
 use crate::headers::Decimal;
 
@@ -13,12 +13,11 @@ pub(crate) const MAX_FIELDS: usize = 100;
 #[error("a field that is not valid")]
 pub(crate) struct Invalid;
 
-/// Appends a field that was read. The value shares the memory it was read to.
-pub(crate) fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Result<(), Invalid> {
+/// A field that was read. The value shares the memory it was read to.
+pub(crate) fn read(name: &[u8], value: Bytes) -> Result<(HeaderName, HeaderValue), Invalid> {
     let name = HeaderName::from_bytes(name).map_err(|_| Invalid)?;
     let value = HeaderValue::from_maybe_shared(value).map_err(|_| Invalid)?;
-    headers.append(name, value);
-    Ok(())
+    Ok((name, value))
 }
 
 /// Appends the line of `Content-Length`.

@@ -22,14 +22,14 @@ pub(crate) use read::poll_small;
 
 use std::io;
 
-use http::HeaderMap;
 use http::header::CONNECTION;
 
 use crate::headers::tokens;
+use crate::message::Fields;
 
 /// Whether a connection goes on behind a message with these fields; `by_itself`, as in HTTP/1.1, where none of them
 /// says so (RFC 9112 9.3).
-pub(crate) fn is_persistent(headers: &HeaderMap, by_itself: bool) -> bool {
+pub(crate) fn is_persistent(headers: &Fields, by_itself: bool) -> bool {
     let (mut close, mut keep_alive) = (false, false);
     for token in tokens(headers, &CONNECTION) {
         close |= token.eq_ignore_ascii_case(b"close");

@@ -1,12 +1,12 @@
 //! What is refused of a request before anything else is done with it.
-
 use http::header::{ALLOW, CONNECTION, EXPECT, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Uri};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, StatusCode, Version};
 
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::headers::is_chunked;
+use crate::message::{Fields, Request, Response};
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
@@ -39,7 +39,7 @@ pub fn check<B>(request: &mut Request<B>, bounds: HeadBounds) -> Result<(), Faul
     if headers.contains_key(TRANSFER_ENCODING) && !is_chunked(headers) {
         return Err(closing(bad("Transfer-Encoding must be chunked")));
     }
-    if headers.get_all(EXPECT).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+    if headers.get_all(EXPECT).any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Err(Fault::new(
             StatusCode::EXPECTATION_FAILED,
             "expectation_failed",
@@ -77,8 +77,8 @@ fn check_size<B>(request: &Request<B>, bounds: HeadBounds) -> Result<(), Fault> 
     Ok(())
 }
 
-fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Fault> {
-    let mut hosts = headers.get_all(HOST).into_iter();
+fn check_host(version: Version, headers: &Fields) -> Result<(), Fault> {
+    let mut hosts = headers.get_all(HOST);
     match (hosts.next(), hosts.next()) {
         (Some(_), Some(_)) => Err(bad("there is more than one Host")),
         (Some(host), None) if host.as_bytes().iter().all(|byte| may_stand_in_host(*byte)) => Ok(()),
@@ -90,7 +90,9 @@ fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Fault> {
 
 /// Letters, digits and the marks of names, IP literals and ports (RFC 3986 3.2.2); no user name.
 fn may_stand_in_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(&byte) || byte >= 0x80
+    matches!(byte,
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'[' | b']' | b'%' | b'!'
+        | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=' | 0x80..)
 }
 
 /// `*` speaks of the server as a whole, and only OPTIONS may (RFC 9112 3.2.4).
@@ -122,13 +124,13 @@ fn to_origin_form<B>(request: &mut Request<B>) -> Result<(), Fault> {
 
 /// In an absolute target the authority counts; a `Host` that differs tells of somebody between us
 /// and the client who read it otherwise.
-fn check_authority(scheme: &str, authority: &Authority, headers: &HeaderMap) -> Result<(), Fault> {
+fn check_authority(scheme: &str, authority: &Authority, headers: &Fields) -> Result<(), Fault> {
     if authority.as_str().contains('@') {
         return Err(bad("the request's target holds a user name"));
     }
     let default = if scheme == "https" { ":443" } else { ":80" };
     let plain = |host: &str| host.strip_suffix(default).unwrap_or(host).to_ascii_lowercase();
-    let mut hosts = headers.get_all(HOST).into_iter();
+    let mut hosts = headers.get_all(HOST);
     match (hosts.next().map(|host| host.to_str()), hosts.next()) {
         (_, Some(_)) => Err(bad("there is more than one Host")),
         (Some(Ok(host)), None) if plain(host) != plain(authority.as_str()) => {

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
+use http::Version;
 use http::header::{CONNECTION, EXPECT, HeaderValue};
-use http::{Request, Response, Version};
 use http_body::{Body as _, Frame};
 use tokio::time::{Sleep, sleep};
 
 use crate::body::{Body, BodyError, Layer, Layered};
+use crate::message::{Request, Response};
 use crate::upstream::OnContinue;
 
 /// How long the upstream is waited for. Many do not know of expectations, and clients wait about as long.

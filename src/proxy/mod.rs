@@ -16,12 +16,13 @@ mod tests;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::headers::{Forwarded, Intent};
 use crate::http1::upgrade as leaving;
+use crate::message::{Request, Response};
 use crate::upstream::Upstream;
 
 pub use check::{HeadBounds, asterisk, check};

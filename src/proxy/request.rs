@@ -1,7 +1,6 @@
 //! What becomes of a client's request on its way to the upstream.
-
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, TE, TRANSFER_ENCODING, UPGRADE, VIA};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version};
+use http::{HeaderName, HeaderValue, StatusCode, Version};
 use http_body::Body as _;
 
 use super::Context;
@@ -10,6 +9,7 @@ use super::trailers;
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::headers::{Intent, joined_cookies, remove_hop_by_hop, tokens};
+use crate::message::{Fields, Request};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -67,8 +67,8 @@ fn has_body(request: &Request<Body>) -> bool {
 }
 
 /// HTTP/2 clients send cookies in crumbs, which HTTP/1.1 servers do not put together (RFC 9113 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    if headers.get_all(COOKIE).iter().nth(1).is_some()
+fn join_cookies(headers: &mut Fields) {
+    if headers.get_all(COOKIE).nth(1).is_some()
         && let Some(joined) = joined_cookies(headers)
     {
         headers.insert(COOKIE, joined);
@@ -76,7 +76,7 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// Appends our `Via`.
-fn sign(headers: &mut HeaderMap) -> Result<(), Fault> {
+fn sign(headers: &mut Fields) -> Result<(), Fault> {
     let passes =
         tokens(headers, &VIA).filter(|member| member.eq_ignore_ascii_case(VIA_US.as_bytes())).count();
     if passes >= MAX_PASSES {

@@ -1,11 +1,12 @@
 //! What becomes of an upstream's response on its way to the client.
 
+use http::Version;
 use http::header::ALT_SVC;
-use http::{Response, Version};
 
 use super::trailers;
 use crate::body::Body;
 use crate::headers::{Said, remove_hop_by_hop};
+use crate::message::Response;
 
 /// Removes what speaks to us and not to the client.
 pub(super) fn prepare(response: Response<Body>) -> Response<Body> {

@@ -1,9 +1,10 @@
 //! Tests of what is refused before anything is sent; the rest needs sockets and is in `tests/proxy`.
 
+use http::StatusCode;
 use http::header::HeaderValue;
-use http::{Request, StatusCode};
 
 use super::*;
+use crate::message::Request;
 
 const BOUNDS: HeadBounds = HeadBounds { bytes: 1000, fields: 100 };
 
@@ -24,7 +25,9 @@ fn a_request_is_refused_with_the_status_that_says_why() {
     ];
     for (method, target, line, expected) in table {
         let (name, value) = line.split_once(": ").unwrap();
-        let mut request = Request::builder().method(method).uri(target).header(name, value).body(()).unwrap();
+        let mut request = Request::from(
+            http::Request::builder().method(method).uri(target).header(name, value).body(()).unwrap(),
+        );
         let status = check(&mut request, BOUNDS).err().map(|fault| fault.status.as_u16());
         assert_eq!(status, expected, "{method} {target} {line}");
     }
@@ -32,8 +35,8 @@ fn a_request_is_refused_with_the_status_that_says_why() {
 
 #[test]
 fn a_refusal_of_the_framing_closes_the_connection() {
-    let mut request =
-        Request::builder().header("host", "h").header("transfer-encoding", "x, chunked").body(()).unwrap();
+    let request = http::Request::builder().header("host", "h").header("transfer-encoding", "x, chunked");
+    let mut request = Request::from(request.body(()).unwrap());
     let fault = check(&mut request, BOUNDS).unwrap_err();
     assert_eq!(fault.status, StatusCode::BAD_REQUEST);
     assert_eq!(fault.headers, [(http::header::CONNECTION, HeaderValue::from_static("close"))]);

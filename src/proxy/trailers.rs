@@ -11,6 +11,7 @@ use http_body::{Body as _, Frame};
 
 use crate::body::{Body, BodyError, Layer, Layered};
 use crate::headers::{is_forwarding, is_hop_by_hop};
+use crate::message::Fields;
 
 /// Framing, routing, authentication and content (RFC 9110 6.5.1): whoever merges trailers into the head
 /// would be told another request than we checked.
@@ -32,7 +33,7 @@ static FORBIDDEN: [HeaderName; 13] = [
 
 /// Takes forbidden fields out of the body's trailers. HTTP/1.1 passes only trailers that are announced;
 /// HTTP/2 announces none.
-pub(super) fn filter(body: Body, version: Version, headers: &HeaderMap) -> Body {
+pub(super) fn filter(body: Body, version: Version, headers: &Fields) -> Body {
     let possible = || version >= Version::HTTP_2 || headers.contains_key(TRAILER);
     if matches!(body, Body::Empty | Body::Full(_)) || body.is_end_stream() || !possible() {
         return body;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, UPGRADE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 
 use super::response;
 use super::splice::splice;
@@ -14,6 +14,7 @@ use crate::body::Body;
 use crate::fault::Fault;
 use crate::headers::has_token;
 use crate::http1::upgrade::{OnUpgrade, Upgraded};
+use crate::message::Response;
 use crate::telemetry::metrics;
 use crate::upstream::{Stream, Switched};
 

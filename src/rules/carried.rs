@@ -1,10 +1,10 @@
 //! What every request that a socket causes carries of it.
 
-use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
 use crate::engineio::Handshake;
 use crate::headers::new_id;
+use crate::message::Fields;
 use crate::socketio::Socket;
 
 pub(crate) const X_SOCKET_ID: HeaderName = HeaderName::from_static("x-socket-id");
@@ -17,13 +17,13 @@ const LATER: HeaderValue = HeaderValue::from_static("");
 /// What all requests of a socket carry alike, put together for the first one.
 #[derive(Debug, Clone)]
 struct Alike {
-    headers: HeaderMap,
+    headers: Fields,
     /// Whether cookies are among it, which a reload may change.
     cookies: bool,
 }
 
 /// What a request of `socket` with a body of JSON carries. `id` is the same on a retry.
-pub(super) fn carried(socket: &Socket, token: Option<&str>, cookies: bool, id: HeaderValue) -> HeaderMap {
+pub(super) fn carried(socket: &Socket, token: Option<&str>, cookies: bool, id: HeaderValue) -> Fields {
     let mut headers = {
         let mut extensions = socket.extensions();
         match extensions.get::<Alike>().filter(|alike| alike.cookies == cookies) {
@@ -40,8 +40,8 @@ pub(super) fn carried(socket: &Socket, token: Option<&str>, cookies: bool, id: H
 }
 
 /// What is the same in all requests of a socket.
-pub(super) fn alike(handshake: &Handshake, socket: &str, cookies: bool) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+pub(super) fn alike(handshake: &Handshake, socket: &str, cookies: bool) -> Fields {
+    let mut headers = Fields::new();
     for (name, value) in [(header::HOST, &*handshake.forwarded.host), (X_SOCKET_ID, socket)] {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
@@ -57,7 +57,7 @@ pub(super) fn alike(handshake: &Handshake, socket: &str, cookies: bool) -> Heade
     if cookies {
         // HTTP/2 carries a cookie in crumbs, and the upstream may not (RFC 9113 8.2.3).
         let crumbs: Vec<&[u8]> =
-            handshake.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+            handshake.headers.get_all(header::COOKIE).map(HeaderValue::as_bytes).collect();
         if !crumbs.is_empty()
             && let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
         {
@@ -69,7 +69,7 @@ pub(super) fn alike(handshake: &Handshake, socket: &str, cookies: bool) -> Heade
 }
 
 /// Sets what is each request's own.
-pub(super) fn set_own(headers: &mut HeaderMap, token: Option<&str>, id: HeaderValue) {
+pub(super) fn set_own(headers: &mut Fields, token: Option<&str>, id: HeaderValue) {
     headers.insert(X_REQUEST_ID, new_id());
     headers.insert(IDEMPOTENCY_KEY, id);
     if let Some(mut bearer) = token.and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok()) {

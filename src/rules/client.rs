@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use http::StatusCode;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::body::Body;
 use crate::headers::Said;
+use crate::message::{Fields, Request, Response};
 use crate::upstream::Upstream;
 
 use super::decode;
@@ -88,19 +89,17 @@ impl Client {
         &self,
         prepared: Prepared,
         way: Way,
-        mut headers: HeaderMap,
+        mut headers: Fields,
     ) -> Result<Exchange, Failure> {
         let body = prepared.body.map(|json| json.bytes().clone());
         if body.is_none() {
             headers.remove(CONTENT_TYPE);
         }
         for (name, value) in prepared.headers {
-            if let Some(name) = name {
-                headers.insert(name, value);
-            }
+            headers.insert(name, value);
         }
         let watch = self.taps.watch(&prepared.method, prepared.target.as_str(), &headers);
-        let mut request = http::Request::new(body.clone().map_or(Body::Empty, Body::from));
+        let mut request = Request::new(body.clone().map_or(Body::Empty, Body::from));
         *request.method_mut() = prepared.method;
         *request.uri_mut() = way.target.into();
         *request.headers_mut() = headers;

@@ -2,10 +2,10 @@
 
 use std::io::Read;
 
+use crate::message::Fields;
 use brotli_decompressor::Decompressor;
 use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
 /// Codings one upon the other; nobody honest uses more.
@@ -27,7 +27,7 @@ pub(crate) enum Error {
 }
 
 /// The body without its content codings, at most `max` bytes.
-pub(crate) fn decode(headers: &HeaderMap, body: Bytes, max: usize) -> Result<Bytes, Error> {
+pub(crate) fn decode(headers: &Fields, body: Bytes, max: usize) -> Result<Bytes, Error> {
     if body.len() > max {
         return Err(Error::TooLarge);
     }

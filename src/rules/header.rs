@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use crate::headers::Said;
 use crate::json::Json;
+use crate::message::Fields;
 use crate::socketio::{Command, Hub, Socket};
 use crate::telemetry::metrics;
 
@@ -24,7 +24,7 @@ pub struct Hearing {
 
 impl Hearing {
     /// Notes whom the request names.
-    pub fn of(request: &HeaderMap) -> Hearing {
+    pub fn of(request: &Fields) -> Hearing {
         let named = request.get(&X_SOCKET_ID).and_then(|id| id.to_str().ok());
         Hearing { socket: named.map(Into::into) }
     }

@@ -1,9 +1,9 @@
 //! Writes JSON objects whose values may be JSON texts that pass as they are.
 
-use http::HeaderMap;
 use http::header::{COOKIE, HeaderName};
 
 use crate::json::Json;
+use crate::message::Fields;
 
 use super::template::push_string;
 
@@ -69,10 +69,10 @@ pub(crate) fn strings<'a>(pairs: impl IntoIterator<Item = (&'a String, &'a Strin
 }
 
 /// Headers by lower-case name, repeated ones joined as Node joins them.
-pub(crate) fn headers(headers: &HeaderMap) -> Json {
+pub(crate) fn headers(headers: &Fields) -> Json {
     let join = |name: &HeaderName| {
         let values: Vec<_> =
-            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            headers.get_all(name).map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         values.join(if name == COOKIE { "; " } else { ", " })
     };
     headers.keys().fold(Object::new(), |object, name| object.string(name.as_str(), &join(name))).finish()

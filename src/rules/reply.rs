@@ -3,9 +3,10 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use crate::json::Json;
+use crate::message::Fields;
 
 use super::object::{self, Object};
 use super::template::{Path, Step, follow};
@@ -14,14 +15,14 @@ use super::template::{Path, Step, follow};
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Fields,
     /// The body without its content coding.
     pub(crate) bytes: Bytes,
     parsed: OnceLock<Option<Json>>,
 }
 
 impl Reply {
-    pub(crate) fn new(status: StatusCode, headers: HeaderMap, bytes: Bytes) -> Reply {
+    pub(crate) fn new(status: StatusCode, headers: Fields, bytes: Bytes) -> Reply {
         Reply { status, headers, bytes, parsed: OnceLock::new() }
     }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
 use http::header::{HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method};
 
 use crate::config::file;
 use crate::json::Json;
+use crate::message::Fields;
 use crate::upstream::{Upstream, Upstreams};
 
 use super::template::{Compiler, Error, Scope, Template, Text, Url};
@@ -61,7 +62,7 @@ pub(crate) struct Prepared {
     pub(crate) target: PathAndQuery,
     /// The upstream that the rule names; without one the routes are asked.
     pub(crate) upstream: Option<Arc<Upstream>>,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Fields,
     pub(crate) body: Option<Json>,
     pub(crate) timeout: Option<Duration>,
 }
@@ -102,7 +103,7 @@ impl Request {
     /// The request with its values in place.
     pub(crate) fn fill(&self, scope: &Arc<dyn Scope>) -> Result<Prepared, Error> {
         let target = self.url.render(scope)?;
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         for (name, text) in &self.headers {
             let value = HeaderValue::try_from(text.render(scope)?)
                 .map_err(|_| Error::other(format!("the header {name} cannot hold this value")))?;

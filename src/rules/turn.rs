@@ -4,14 +4,15 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use http::Method;
 use http::header::HeaderValue;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
 
 use crate::headers::Said;
 use crate::headers::new_id;
 use crate::json::Json;
+use crate::message::Fields;
 use crate::socketio::{Answer, Asking, Command, Hub, Socket};
 use crate::telemetry::trace::Span;
 use crate::telemetry::{Panicked, caught, caught_at_once, metrics};
@@ -179,7 +180,7 @@ impl Turn {
     }
 
     /// What every request of this socket carries.
-    fn headers(&self, id: HeaderValue) -> HeaderMap {
+    fn headers(&self, id: HeaderValue) -> Fields {
         let (socket, credentials) = (self.socket(), &self.rules.credentials);
         let grant = grants::held(credentials, socket);
         let mut headers = carried(socket, grant.token(), credentials.cookies(), id);
@@ -219,7 +220,7 @@ impl Turn {
             method: Method::POST,
             target: url.clone(),
             upstream: None,
-            headers: HeaderMap::new(),
+            headers: Fields::new(),
             body: Some(body.clone()),
             timeout: Some(hooks.timeout),
         };

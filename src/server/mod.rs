@@ -23,9 +23,8 @@ mod tests;
 use std::future::Future;
 use std::net::SocketAddr;
 
-use http::{Request, Response};
-
 use crate::body::Body;
+use crate::message::{Request, Response};
 
 pub use crowd::Crowd;
 pub use drain::{Drain, Left, Open};

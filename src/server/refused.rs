@@ -1,5 +1,4 @@
 //! Requests that are refused whatever they ask.
-
 use http::header::{CONNECTION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 

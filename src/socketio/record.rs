@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -14,6 +14,7 @@ use super::{Hub, Socket, life};
 use crate::engineio::{Handshake, Reason, Session, Transport};
 use crate::headers::Forwarded;
 use crate::json::Json;
+use crate::message::Fields;
 
 /// What is to be known of a socket so that another node can tell the rules of its end. It holds credentials: the
 /// handshake's headers, and the token.
@@ -106,7 +107,7 @@ impl Asked {
     }
 
     fn handshake(self) -> Handshake {
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         for (name, written) in &self.headers {
             if let (Ok(name), Some(value)) = (HeaderName::try_from(name), value(written)) {
                 headers.append(name, value);

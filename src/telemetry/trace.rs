@@ -8,11 +8,10 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use http::{HeaderMap, Request, Uri};
-use opentelemetry::propagation::TextMapPropagator;
+use http::{HeaderName, HeaderValue, Uri};
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer as _, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
@@ -20,6 +19,7 @@ use tokio::runtime::Handle;
 
 use super::otlp;
 use crate::config::{Problems, file};
+use crate::message::{Fields, Request};
 
 /// How long the last spans may take to leave.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -107,7 +107,7 @@ impl Span {
     }
 
     /// An event with a rule, a connect or a disconnect. Its trace is the one in which the client opened its session.
-    pub fn event(namespace: &str, event: &str, handshake: &HeaderMap) -> Span {
+    pub fn event(namespace: &str, event: &str, handshake: &Fields) -> Span {
         let Some(tracer) = TRACER.get() else { return Span(None) };
         let attributes = vec![
             KeyValue::new("messaging.system", "socket.io"),
@@ -133,7 +133,7 @@ impl Span {
         let span = span.with_kind(SpanKind::Client).with_attributes(attributes);
         let parent = CURRENT.try_with(Context::clone).unwrap_or_else(|_| extract(request.headers()));
         let context = parent.with_span(span.start_with_context(tracer, &parent));
-        TraceContextPropagator::new().inject_context(&context, &mut HeaderInjector(request.headers_mut()));
+        TraceContextPropagator::new().inject_context(&context, &mut Carrier(request.headers_mut()));
         Span(Some(context))
     }
 
@@ -177,6 +177,32 @@ impl Span {
 }
 
 /// The context that headers carry; a malformed one is none, and a trace begins.
-fn extract(headers: &HeaderMap) -> Context {
-    TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers))
+fn extract(headers: &Fields) -> Context {
+    TraceContextPropagator::new().extract_with_context(&Context::new(), &Carrier(headers))
+}
+
+/// Fields that a trace's context is read from or written to.
+struct Carrier<T>(T);
+
+impl Extractor for Carrier<&Fields> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+
+    fn get_all(&self, key: &str) -> Option<Vec<&str>> {
+        let values: Vec<&str> = self.0.get_all(key).filter_map(|value| value.to_str().ok()).collect();
+        (!values.is_empty()).then_some(values)
+    }
+}
+
+impl Injector for Carrier<&mut Fields> {
+    fn set(&mut self, key: &str, value: String) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
+            self.0.insert(name, value);
+        }
+    }
 }

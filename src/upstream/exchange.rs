@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use http::header::{CONTENT_LENGTH, UPGRADE};
-use http::{Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -21,6 +21,7 @@ use super::http2::Place;
 use super::load::InFlight;
 use super::request::{Spare, for_http1, for_http2, is_idempotent};
 use crate::body::{Body, BodyError};
+use crate::message::{Request, Response};
 
 /// What holds for all tries of a request.
 #[derive(Debug, Clone, Copy)]
@@ -194,7 +195,7 @@ impl Once<'_> {
         let (body, sent) = outgoing(body);
         let answer = self.wait(place.send(copy.map(|()| body)), sent, limit).await?;
         let mut response = match answer {
-            Ok(response) => response,
+            Ok(response) => Response::from(response),
             Err(mut failure) => {
                 let unsent = failure.take_message().map(|request| request.into_body().into_inner());
                 let source = failure.into_error();
@@ -246,7 +247,7 @@ impl Once<'_> {
     }
 }
 
-type Answer = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>;
+type Answer = Result<http::Response<Incoming>, TrySendError<http::Request<Outgoing>>>;
 
 /// Whether an HTTP/2 upstream said that it has not processed the request: a refused stream, or one
 /// after the last that a graceful GOAWAY names (RFC 9113 8.7).

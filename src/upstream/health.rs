@@ -4,9 +4,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use http::Uri;
 use http::header::{CONNECTION, HeaderValue, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{Request, Uri};
 use tokio::time::{sleep, timeout};
 
 use super::Upstream;
@@ -15,6 +15,7 @@ use super::endpoint::{Endpoint, Lease};
 use super::gate::Gate;
 use super::request::{for_http1, for_http2};
 use crate::body::Body;
+use crate::message::Request;
 
 /// How often it is looked whether a name is due.
 const LOOK: Duration = Duration::from_secs(1);

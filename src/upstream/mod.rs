@@ -35,9 +35,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
-
 use crate::body::Body;
+use crate::message::{Request, Response};
 use crate::telemetry::metrics;
 use crate::telemetry::trace::Span;
 use budget::Budget;

@@ -1,16 +1,15 @@
 //! What a request needs for the protocol it goes upstream by, and its body for another try.
 
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
-use http::{Method, Request, Version};
+use http::{Method, Version};
 use http_body::Body as _;
 
 use super::body::Tape;
 use crate::body::Body;
 use crate::headers::Decimal;
+use crate::message::{Fields, Request};
 
 /// Largest body that is remembered for another try, in bytes.
 const MAX_SPARE: u64 = 64 * 1024;
@@ -41,14 +40,18 @@ pub(super) fn for_http1(request: &mut Request<Body>, authority: &Authority) {
 }
 
 /// Whether there is one line of that name, and it says this.
-fn is_only(headers: &HeaderMap, name: &HeaderName, value: &[u8]) -> bool {
-    let mut lines = headers.get_all(name).iter();
+fn is_only(headers: &Fields, name: &HeaderName, value: &[u8]) -> bool {
+    let mut lines = headers.get_all(name);
     lines.next().is_some_and(|line| line.as_bytes() == value) && lines.next().is_none()
 }
 
 /// A copy of a request's head for HTTP/2: `Host` becomes `:authority` (RFC 9113 8.3.1), and what
 /// speaks of one connection goes (8.2.2), but `te: trailers` stays.
-pub(super) fn for_http2(request: &Request<Body>, scheme: &Scheme, authority: &Authority) -> Request<()> {
+pub(super) fn for_http2(
+    request: &Request<Body>,
+    scheme: &Scheme,
+    authority: &Authority,
+) -> http::Request<()> {
     let mut copy = Request::new(());
     *copy.method_mut() = request.method().clone();
     *copy.version_mut() = Version::HTTP_2;
@@ -62,15 +65,15 @@ pub(super) fn for_http2(request: &Request<Body>, scheme: &Scheme, authority: &Au
     if let Ok(whole) = Uri::builder().scheme(scheme.clone()).authority(host).path_and_query(path).build() {
         *copy.uri_mut() = whole;
     }
-    copy
+    copy.into()
 }
 
 /// HTTP/2 may carry a cookie in crumbs, HTTP/1.1 may not (RFC 9113 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+fn join_cookies(headers: &mut Fields) {
+    if headers.get_all(COOKIE).nth(1).is_none() {
         return;
     }
-    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).map(HeaderValue::as_bytes).collect();
     if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
         headers.insert(COOKIE, whole);
     }
@@ -121,14 +124,16 @@ mod tests {
     use super::*;
 
     fn request(version: Version, headers: &[(&'static str, &'static str)]) -> Request<Body> {
-        let mut request = Request::builder().version(version).uri("/a%2Fb?x=%20").body(Body::Empty).unwrap();
+        let mut request = Request::from(
+            http::Request::builder().version(version).uri("/a%2Fb?x=%20").body(Body::Empty).unwrap(),
+        );
         for (name, value) in headers {
             request.headers_mut().append(*name, HeaderValue::from_static(value));
         }
         request
     }
 
-    fn lines(headers: &HeaderMap) -> Vec<String> {
+    fn lines(headers: &Fields) -> Vec<String> {
         headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
     }
 
@@ -146,7 +151,7 @@ mod tests {
         );
         let copy = for_http2(&asked, &Scheme::HTTPS, &own);
         assert_eq!(copy.uri(), "https://App.Example:80/a%2Fb?x=%20");
-        assert_eq!(lines(copy.headers()), ["te: trailers"]);
+        assert_eq!(lines(Request::from(copy).headers()), ["te: trailers"]);
         assert_eq!(asked.uri(), "/a%2Fb?x=%20");
         let mut nameless = request(Version::HTTP_10, &[]);
         assert_eq!(for_http2(&nameless, &Scheme::HTTP, &own).uri(), "http://10.0.0.1:3000/a%2Fb?x=%20");

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::StatusCode;
 use http::header::{CONNECTION, HOST, HeaderValue};
-use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::link::{self, Guests};
 use super::pass::{Passes, SIGNED};
@@ -14,6 +14,7 @@ use crate::cluster::NodeId;
 use crate::engineio::{Caller, Engine, Refusal, Unwrap, refuse, session_id};
 use crate::fault::Fault;
 use crate::headers::{Forwarded, TrustedProxies};
+use crate::message::{Fields, Request, Response};
 use crate::telemetry::metrics;
 
 /// Takes requests of other nodes for sessions of this one, and no others. What was decided where the client
@@ -92,7 +93,7 @@ fn astray(owner: NodeId) {
 struct Said([Option<HeaderValue>; 4]);
 
 impl Said {
-    fn of(headers: &HeaderMap) -> Said {
+    fn of(headers: &Fields) -> Said {
         Said(SIGNED.map(|name| headers.get(name).cloned()))
     }
 
@@ -102,7 +103,7 @@ impl Said {
             value.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
         };
         let client = text(client).parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         headers.extend(host.clone().map(|host| (HOST, host)));
         let secure = proto.as_ref().is_some_and(|proto| proto == "https");
         let forwarded = Forwarded::identify(client, secure, &headers, &TrustedProxies::default());

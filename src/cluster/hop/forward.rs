@@ -8,7 +8,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
 use tokio::time::timeout;
 
@@ -23,6 +23,7 @@ use crate::engineio::{
 };
 use crate::fault::Fault;
 use crate::headers::Forwarded;
+use crate::message::{Fields, Request, Response};
 use crate::proxy::{self, Tunnels};
 use crate::telemetry::metrics;
 
@@ -278,8 +279,8 @@ fn given_up(status: StatusCode, headers: Vec<(HeaderName, HeaderValue)>) -> Resp
     response
 }
 
-fn needed(headers: &HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::with_capacity(16);
+fn needed(headers: &Fields) -> Fields {
+    let mut kept = Fields::with_capacity(16);
     for (name, value) in headers.iter().filter(|(name, _)| NEEDED.contains(name)) {
         kept.append(name, value.clone());
     }

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 
 use crate::cluster::key::{Keys, WHOLE};
+use crate::message::Fields;
 
 /// `t=SECONDS,v1=HEX`, as hooks are signed.
 pub(super) static PASS: HeaderName = HeaderName::from_static("frontroom-pass");
@@ -77,11 +78,11 @@ impl Passes {
     }
 
     /// Whether another node sent the request, not long ago.
-    pub(super) fn check(&self, method: &Method, target: &str, headers: &HeaderMap) -> Result<(), Stranger> {
+    pub(super) fn check(&self, method: &Method, target: &str, headers: &Fields) -> Result<(), Stranger> {
         self.check_at(now(), method, target, headers)
     }
 
-    fn check_at(&self, now: u64, method: &Method, target: &str, headers: &HeaderMap) -> Result<(), Stranger> {
+    fn check_at(&self, now: u64, method: &Method, target: &str, headers: &Fields) -> Result<(), Stranger> {
         let (time, code) = headers.get(&PASS).and_then(read).ok_or(Stranger::NoPass)?;
         let fields = SIGNED.map(|name| headers.get(name).map_or(&b""[..], HeaderValue::as_bytes));
         if !(Signed { method, target, fields }).fits(&self.0, time, &code) {
@@ -140,8 +141,8 @@ mod tests {
         Passes::new(&secrets.iter().map(|secret| (*secret).to_owned()).collect::<Vec<_>>())
     }
 
-    fn request(pass: HeaderValue) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+    fn request(pass: HeaderValue) -> Fields {
+        let mut headers = Fields::new();
         headers.insert(&PASS, pass);
         for (name, value) in SIGNED.into_iter().zip(FIELDS) {
             headers.insert(name, HeaderValue::from_bytes(value).unwrap());
@@ -157,7 +158,7 @@ mod tests {
     fn a_pass_is_good_for_its_request_and_its_time_alone() {
         let passes = passes(&["s"]);
         let good = request(passes.make_at(10_000, &signed()));
-        let check = |now, method, target, headers: &HeaderMap| passes.check_at(now, &method, target, headers);
+        let check = |now, method, target, headers: &Fields| passes.check_at(now, &method, target, headers);
         assert_eq!(check(10_000, Method::GET, TARGET, &good), Ok(()));
         assert_eq!(check(10_300, Method::GET, TARGET, &good), Ok(()));
         assert_eq!(check(9_700, Method::GET, TARGET, &good), Ok(()));
@@ -201,6 +202,6 @@ mod tests {
         }
         let long = format!("t=10000,v1={}", "é".repeat(32));
         assert_eq!(check(HeaderValue::from_bytes(long.as_bytes()).unwrap()), Err(Stranger::NoPass));
-        assert_eq!(ours.check_at(0, &Method::GET, TARGET, &HeaderMap::new()), Err(Stranger::NoPass));
+        assert_eq!(ours.check_at(0, &Method::GET, TARGET, &Fields::new()), Err(Stranger::NoPass));
     }
 }

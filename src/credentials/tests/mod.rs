@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderMap, Request};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::message::{Fields, Request};
 
 const SECRET: &str = "a secret that is as long as HS256 wants it";
 
@@ -51,8 +51,8 @@ fn credentials(yaml: &str) -> Credentials {
     credentials
 }
 
-fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+fn headers(pairs: &[(&str, &str)]) -> Fields {
+    let mut headers = Fields::new();
     for (name, value) in pairs {
         headers.append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
     }
@@ -65,7 +65,7 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Judges a request for the upstream: the headers that go on, the client's and ours.
-fn judged(credentials: &Credentials, request: Request<()>) -> Result<HeaderMap, Fault> {
+fn judged(credentials: &Credentials, request: Request<()>) -> Result<Fields, Fault> {
     let (mut parts, ()) = request.into_parts();
     let claims = at_once(credentials.judge(&mut parts))?;
     parts.headers.extend(claims);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn carried(sources: &str, headers: &HeaderMap, auth: &'static str) -> Option<String> {
+fn carried(sources: &str, headers: &Fields, auth: &'static str) -> Option<String> {
     let credentials = credentials(&format!("{{token: {sources}}}"));
     let query = [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())];
     credentials.carry(headers, &query, &Json::from_static(auth)).token().map(str::to_owned)
@@ -44,8 +44,7 @@ fn a_token_from_nowhere_is_a_problem() {
 }
 
 fn admit(credentials: &Credentials, token: Option<&str>) -> Result<Grant, Refusal> {
-    let headers =
-        token.map_or_else(HeaderMap::new, |it| headers(&[("authorization", &format!("Bearer {it}"))]));
+    let headers = token.map_or_else(Fields::new, |it| headers(&[("authorization", &format!("Bearer {it}"))]));
     at_once(credentials.admit(&headers, &[], &Json::from_static("{}")))
 }
 

@@ -13,10 +13,11 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 
 use crate::config::{Problems, defaults, file, value};
 use crate::json::Json;
+use crate::message::Fields;
 use crate::socketio::{Command, Hub};
 use crate::telemetry::metrics;
 
@@ -95,7 +96,7 @@ impl Taps {
 
     /// Watches an exchange, by the path and query as the client sent them. `None`, and nothing is
     /// allocated, where no tap matches.
-    pub fn watch(self: &Arc<Self>, method: &Method, target: &str, headers: &HeaderMap) -> Option<Watch> {
+    pub fn watch(self: &Arc<Self>, method: &Method, target: &str, headers: &Fields) -> Option<Watch> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let matching = self.all.iter().enumerate().filter(|(_, tap)| tap.pattern.matches(method, path));
         let matches: Vec<_> = matching.map(|(index, tap)| (index, tap.pattern.captures(path))).collect();
@@ -104,7 +105,7 @@ impl Taps {
         }
         let reads_headers =
             matches.iter().any(|(index, _)| self.get(*index).is_some_and(|tap| tap.uses.reads_request()));
-        let headers = if reads_headers { headers.clone() } else { HeaderMap::new() };
+        let headers = if reads_headers { headers.clone() } else { Fields::new() };
         let (path, query) = (path.to_owned(), query.to_owned());
         let exchange = Exchange { method: method.clone(), path, query, headers };
         Some(Watch { taps: Arc::clone(self), matches, exchange, request: None })
@@ -203,7 +204,7 @@ impl Tap {
         Ok(Arc::new(TapScope { exchange: complete.watch.exchange.clone(), body, captures, reply }))
     }
 
-    fn body(&self, headers: &HeaderMap, copy: &Result<Bytes, Missing>) -> Result<Bytes, &'static str> {
+    fn body(&self, headers: &Fields, copy: &Result<Bytes, Missing>) -> Result<Bytes, &'static str> {
         match copy {
             Ok(bytes) => decode::decode(headers, bytes.clone(), self.max_body).map_err(|error| match error {
                 decode::Error::TooLarge => "too_large",

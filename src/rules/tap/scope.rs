@@ -1,8 +1,8 @@
 //! What a tap's templates see.
-
-use http::{HeaderMap, Method};
+use http::Method;
 
 use crate::json::Json;
+use crate::message::Fields;
 use crate::rules::object::{self, Object};
 use crate::rules::reply::Reply;
 use crate::rules::template::{Path, Scope, Step, follow};
@@ -17,7 +17,7 @@ pub(crate) struct Exchange {
     /// Raw.
     pub(crate) query: String,
     /// Empty where no template reads them.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Fields,
 }
 
 /// What a tap's templates see.

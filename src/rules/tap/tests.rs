@@ -1,10 +1,11 @@
 use std::io::Write;
 use std::sync::Mutex;
 
-use http::{Response, header};
+use http::header;
 use http_body_util::BodyExt;
 
 use crate::body::Body;
+use crate::message::{Fields, Response};
 use crate::rules::template::tests::json;
 
 use super::*;
@@ -67,7 +68,7 @@ const CHAT: &str = r#"
 "#;
 
 fn watch(taps: &Arc<Taps>, method: &str, target: &str) -> Option<Watch> {
-    taps.watch(&method.parse().unwrap(), target, &HeaderMap::new())
+    taps.watch(&method.parse().unwrap(), target, &Fields::new())
 }
 
 fn response(status: u16, headers: &[(&str, &str)], body: Body) -> Response<Body> {
@@ -380,7 +381,7 @@ async fn compressed_answers_are_decoded_for_the_tap_alone() {
 #[test]
 fn decoding_is_bounded_before_and_after() {
     let coded = |coding: &str| {
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         headers.insert(header::CONTENT_ENCODING, coding.parse().unwrap());
         headers
     };
@@ -397,7 +398,7 @@ fn decoding_is_bounded_before_and_after() {
     assert_eq!(decode::decode(&coded("a, b, c"), twice, 100), Err(decode::Error::Bad));
     assert_eq!(decode::decode(&coded("gzip"), Bytes::from("nonsense"), 100), Err(decode::Error::Bad));
     assert_eq!(decode::decode(&coded("compress"), Bytes::from("x"), 100), Err(decode::Error::Bad));
-    assert_eq!(decode::decode(&HeaderMap::new(), Bytes::from("xxxx"), 3), Err(decode::Error::TooLarge));
+    assert_eq!(decode::decode(&Fields::new(), Bytes::from("xxxx"), 3), Err(decode::Error::TooLarge));
 }
 
 #[tokio::test]
@@ -459,7 +460,7 @@ async fn the_requests_headers_and_body_can_be_read() {
   emit: {event: a, to: b, except: "{{ request.headers['x-socket-id'] }}", args: ["{{ request.body.t }}", "{{ request.method }} {{ request.path }}"]}
 "#;
     let (taps, recorder) = (taps(yaml), Arc::new(Recorder::default()));
-    let mut headers = HeaderMap::new();
+    let mut headers = Fields::new();
     headers.insert("x-socket-id", "me".parse().unwrap());
     let mut watch = taps.watch(&Method::PUT, "/x", &headers).unwrap();
     let sent = watch.request(chunks(&[br#"{"t":"#, b"1.0}"]));

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
+use http::StatusCode;
 
 use crate::body::Body;
+use crate::message::{Fields, Response};
 use crate::socketio::Captures;
 
 use super::scope::Exchange;
@@ -30,7 +31,7 @@ pub struct Watch {
 pub(super) struct Complete {
     pub(super) watch: Watch,
     pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Fields,
     pub(super) request: Result<Bytes, Missing>,
     pub(super) response: Result<Bytes, Missing>,
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::config::value::Rate;
@@ -18,6 +18,7 @@ use crate::config::{Problems, file};
 use crate::engineio::Handshake;
 use crate::headers::{Forwarded, TrustedProxies};
 use crate::json::Json;
+use crate::message::Fields;
 use crate::socketio::{Command, EventName};
 use crate::upstream::Upstreams;
 
@@ -33,8 +34,8 @@ use super::rule::{Call, Kind, Rule};
 use super::template::tests::{json, scope};
 use super::*;
 
-fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+fn headers(pairs: &[(&str, &str)]) -> Fields {
+    let mut headers = Fields::new();
     for (name, value) in pairs {
         headers.append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
     }

@@ -1,7 +1,6 @@
 //! A response's head, and how its body is told from what follows (RFC 9112 6.3).
-
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, TRAILER, TRANSFER_ENCODING};
-use http::{Response, StatusCode};
+use http::StatusCode;
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderName, TRAILER, TRANSFER_ENCODING};
 use http_body::Body as _;
 use hyper::ext::ReasonPhrase;
 
@@ -9,6 +8,7 @@ use super::date;
 use crate::body::Body;
 use crate::headers::{has_token, tokens};
 use crate::http1::{Coding, Outbox, content_length, field};
+use crate::message::{Fields, Response};
 
 /// How a request is to be answered.
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +106,7 @@ fn status_line(response: &Response<Body>, manner: Manner, out: &mut Vec<u8>) {
 
 /// Writes the fields, but for those that say where the body ends and what becomes of the connection: they are
 /// written from what is true.
-fn fields(headers: &HeaderMap, (status, persistent, chunks): (StatusCode, bool, bool), out: &mut Vec<u8>) {
+fn fields(headers: &Fields, (status, persistent, chunks): (StatusCode, bool, bool), out: &mut Vec<u8>) {
     let mut dated = false;
     for (name, value) in headers {
         match *name {

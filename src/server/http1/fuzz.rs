@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, Request, Uri, Version};
+use http::{Method, Uri, Version};
 
 use super::head::{self, Bounds, Head};
 use crate::body::Body;
 use crate::headers::is_chunked;
 use crate::http1::{Chunked, Framing};
+use crate::message::{Fields, Request};
 use crate::server::Refused;
 
 const BOUNDS: Bounds = Bounds { bytes: 1_000_000, fields: 500 };
@@ -19,7 +20,7 @@ pub(crate) fn requests(bytes: &[u8]) {
     assert_eq!(whole, read(bytes.chunks(7)));
     for exchange in &whole {
         let coded = exchange.headers.contains_key(TRANSFER_ENCODING);
-        let lengths = exchange.headers.get_all(CONTENT_LENGTH).iter().count();
+        let lengths = exchange.headers.get_all(CONTENT_LENGTH).count();
         if exchange.refused.is_none() {
             assert!(!coded || (is_chunked(&exchange.headers) && exchange.version == Version::HTTP_11));
             assert_eq!(coded, exchange.framing == Framing::Chunked);
@@ -43,12 +44,12 @@ struct Exchange {
     method: Method,
     target: Uri,
     version: Version,
-    headers: HeaderMap,
+    headers: Fields,
     framing: Framing,
     persistent: bool,
     refused: Option<Refused>,
     data: Vec<u8>,
-    trailers: Option<HeaderMap>,
+    trailers: Option<Fields>,
     done: bool,
 }
 
@@ -114,7 +115,7 @@ impl Exchange {
             match chunked.decode(unread) {
                 Ok(Some(frame)) => match frame.into_data() {
                     Ok(data) => self.data.extend_from_slice(&data),
-                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                    Err(frame) => self.trailers = frame.into_trailers().ok().map(Fields::from),
                 },
                 Ok(None) => break self.done = chunked.is_done(),
                 Err(_) => {

@@ -3,10 +3,8 @@
 use std::mem::{MaybeUninit, take};
 
 use bytes::{Buf, Bytes};
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, TE, TRANSFER_ENCODING, UPGRADE,
-};
-use http::{HeaderValue, Method, Request, Uri, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderValue, Method, Uri, Version};
 use httparse::{Header, ParserConfig, Status};
 
 use super::answer::Manner;
@@ -14,6 +12,7 @@ use super::spare;
 use crate::body::Body;
 use crate::headers::{has_token, is_chunked};
 use crate::http1::{Framing, content_length, is_persistent};
+use crate::message::{Fields, Request};
 use crate::server::Refused;
 
 /// Fields for which there is room at once. More are read to memory of their own.
@@ -181,7 +180,7 @@ impl Head {
         &mut self,
         bytes: &Bytes,
         fields: &[Header<'_>],
-        headers: &mut HeaderMap,
+        headers: &mut Fields,
     ) -> Result<Noted, Refused> {
         let mut noted = Noted::default();
         headers.reserve(fields.len() + MORE_FIELDS);
@@ -209,7 +208,7 @@ impl Head {
     }
 
     /// Notes a line of `Content-Length`; false where another has said the same.
-    fn length(&mut self, value: &HeaderValue, headers: &HeaderMap) -> Result<bool, Refused> {
+    fn length(&mut self, value: &HeaderValue, headers: &Fields) -> Result<bool, Refused> {
         let length = content_length(value).ok_or(BAD_LENGTH)?;
         match (headers.get(CONTENT_LENGTH), self.framing) {
             (None, _) => {
@@ -223,7 +222,7 @@ impl Head {
     }
 
     /// Draws the conclusions from all fields together.
-    fn settle(&mut self, noted: Noted, headers: &mut HeaderMap) {
+    fn settle(&mut self, noted: Noted, headers: &mut Fields) {
         if noted.connection {
             self.manner.persistent = is_persistent(headers, !self.manner.old);
         }

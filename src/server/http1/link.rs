@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response};
 use http_body::Body as _;
 use tokio::io::AsyncWrite;
 
@@ -16,6 +15,7 @@ use super::upload::{Fed, Intake};
 use crate::body::{Body, BodyError};
 use crate::http1::upgrade::Upgraded;
 use crate::http1::{Outbox, closed, poll_small};
+use crate::message::{Request, Response};
 use crate::server::Socket;
 
 /// Bytes of a body nobody reads that are passed over for the sake of the connection, of what has come.

@@ -17,7 +17,7 @@ use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -27,6 +27,7 @@ use super::{Handler, Peer, Socket};
 use crate::body::Body;
 use crate::http1::Framing;
 use crate::http1::upgrade::Offer;
+use crate::message::{Fields, Request, Response};
 use head::{Bounds, Head};
 use link::Link;
 
@@ -140,7 +141,7 @@ fn settle(response: &mut Response<Body>, offer: &Option<Offer>) -> bool {
     if status.is_informational() {
         tracing::error!(%status, "a response that cannot be one");
         (*response.status_mut(), *response.headers_mut()) =
-            (StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new());
+            (StatusCode::INTERNAL_SERVER_ERROR, Fields::new());
         *response.body_mut() = Body::Empty;
     }
     false

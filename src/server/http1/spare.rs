@@ -1,8 +1,7 @@
 //! Memory that one request leaves for the next of its thread, so that an idle connection holds none.
 
+use crate::message::Fields;
 use std::cell::RefCell;
-
-use http::HeaderMap;
 
 /// How much of each is kept, for as many requests at once.
 const KEPT: usize = 128;
@@ -12,17 +11,17 @@ const MAX_BYTES: usize = 16 * 1024;
 const MAX_FIELDS: usize = 128;
 
 thread_local! {
-    static FIELDS: RefCell<Vec<HeaderMap>> = const { RefCell::new(Vec::new()) };
+    static FIELDS: RefCell<Vec<Fields>> = const { RefCell::new(Vec::new()) };
     static BYTES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Memory for fields.
-pub(super) fn fields() -> HeaderMap {
+pub(super) fn fields() -> Fields {
     FIELDS.with_borrow_mut(Vec::pop).unwrap_or_default()
 }
 
 /// Gives it back.
-pub(super) fn keep_fields(mut fields: HeaderMap) {
+pub(super) fn keep_fields(mut fields: Fields) {
     FIELDS.with_borrow_mut(|kept| {
         if kept.len() < KEPT && (1..=MAX_FIELDS).contains(&fields.capacity()) {
             fields.clear();

@@ -1,13 +1,14 @@
 //! Heads of requests, and what follows from them.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, StatusCode, Version};
 use proptest::prelude::*;
 
 use super::answer::{self, Manner};
 use super::head::{self, Bounds, Head};
 use crate::body::Body;
 use crate::http1::{Framing, Outbox};
+use crate::message::{Request, Response};
 use crate::server::Refused;
 
 const BOUNDS: Bounds = Bounds { bytes: 1000, fields: 300 };
@@ -41,7 +42,7 @@ fn the_end_of_a_body_is_where_the_rfc_says() {
         let (head, request) = lines(fields);
         assert_eq!((head.framing, head.refused), (framing, None), "{fields:?}");
         assert_eq!(head.manner.persistent, !(fields.contains("Len") && fields.contains("Tr")), "{fields:?}");
-        let lengths = request.headers().get_all("content-length").iter().count();
+        let lengths = request.headers().get_all("content-length").count();
         assert_eq!(lengths, usize::from(fields.starts_with("Content") && framing != Framing::Chunked));
     }
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http::Method;
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HeaderName, TRANSFER_ENCODING, UPGRADE};
-use http::{Method, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
@@ -25,6 +25,7 @@ use super::drain::Serving;
 use super::{Handler, Options, Socket};
 use crate::body::Body;
 use crate::headers::joined_cookies;
+use crate::message::Request;
 use crate::telemetry::metrics;
 use leftover::Leftover;
 use stream::{Pieces, Streams};
@@ -138,9 +139,10 @@ fn builder(options: &Options) -> Builder<Streams> {
 }
 
 async fn answer<H: Handler>(
-    mut request: Request<Incoming>,
+    request: http::Request<Incoming>,
     seat: Arc<Seat<H>>,
-) -> Result<Response<Pieces>, Infallible> {
+) -> Result<http::Response<Pieces>, Infallible> {
+    let mut request = Request::from(request);
     join_cookies(&mut request);
     let head_only = request.method() == Method::HEAD;
     let turn = seat.clock.request();
@@ -155,16 +157,17 @@ async fn answer<H: Handler>(
     }
     if head_only {
         if let Some(length) = length.filter(|length| *length > 0) {
-            headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+            let length = headers.get(CONTENT_LENGTH).cloned().unwrap_or_else(|| length.into());
+            headers.insert(CONTENT_LENGTH, length);
         }
         *response.body_mut() = Body::Empty;
     }
-    Ok(response.map(|body| Pieces::new(body, turn)))
+    Ok(response.map(|body| Pieces::new(body, turn)).into())
 }
 
 /// Joins the crumbs of `Cookie` (RFC 9113 8.2.3), as everything behind expects it.
 fn join_cookies<B>(request: &mut Request<B>) {
-    if request.headers().get_all(COOKIE).iter().nth(1).is_some()
+    if request.headers().get_all(COOKIE).nth(1).is_some()
         && let Some(cookies) = joined_cookies(request.headers())
     {
         request.headers_mut().insert(COOKIE, cookies);

@@ -7,8 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::response::Parts;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::StatusCode;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::Instant;
 
@@ -21,6 +20,7 @@ use super::send::{Outgoing, Unsent};
 use super::switched::Switched;
 use crate::body::{Body, BodyError, Timer};
 use crate::http1::{Framing, closed, poll_small};
+use crate::message::{Fields, Request, Response, ResponseHead};
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::load::InFlight;
 use crate::upstream::stream::Stream;
@@ -64,7 +64,7 @@ pub(in crate::upstream) enum Failure {
 
 /// A response's head, and how it goes on.
 pub(in crate::upstream) struct Answer {
-    parts: Parts,
+    parts: ResponseHead,
     framing: Framing,
     /// Whether the connection may carry another exchange.
     persistent: bool,
@@ -78,7 +78,7 @@ struct Awaited {
     /// Whether any byte came.
     heard: bool,
     /// The request's fields, until the memory is the response's.
-    spare: HeaderMap,
+    spare: Fields,
 }
 
 impl Answer {

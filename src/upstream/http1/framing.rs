@@ -1,15 +1,14 @@
 //! Where a response's body ends (RFC 9112 6.3).
-
-use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
-use http::response::Parts;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, StatusCode, Version};
 
 use crate::headers::is_chunked;
 use crate::http1::{Framing, content_length};
+use crate::message::{Fields, ResponseHead};
 
 /// Refuses a response whose end two readers could see at different places, and removes what
 /// contradicts its framing. `method` is the request's; `upgrading` tells whether it asked for an upgrade.
-pub(super) fn of(head: &mut Parts, method: &Method, upgrading: bool) -> Result<Framing, &'static str> {
+pub(super) fn of(head: &mut ResponseHead, method: &Method, upgrading: bool) -> Result<Framing, &'static str> {
     let (status, headers) = (head.status, &mut head.headers);
     if status == StatusCode::SWITCHING_PROTOCOLS && !upgrading {
         return Err("101 without an upgrade");
@@ -37,8 +36,8 @@ pub(super) fn of(head: &mut Parts, method: &Method, upgrading: bool) -> Result<F
 }
 
 /// `Content-Length`, if there is one: one plain number.
-fn length(headers: &HeaderMap) -> Result<Option<u64>, &'static str> {
-    let mut lines = headers.get_all(CONTENT_LENGTH).into_iter();
+fn length(headers: &Fields) -> Result<Option<u64>, &'static str> {
+    let mut lines = headers.get_all(CONTENT_LENGTH);
     let Some(first) = lines.next() else { return Ok(None) };
     match content_length(first) {
         Some(length) if lines.next().is_none() => Ok(Some(length)),

@@ -1,10 +1,11 @@
 //! The reader of responses, for `crate::fuzz`.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 
 use super::{framing, head};
 use crate::http1::{Chunked, Framing};
+use crate::message::Fields;
 
 /// A response's bytes: how they are cut does not matter.
 pub(crate) fn response(bytes: &[u8]) {
@@ -16,10 +17,10 @@ pub(crate) fn response(bytes: &[u8]) {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Read {
     status: Option<StatusCode>,
-    headers: HeaderMap,
+    headers: Fields,
     framing: Option<Framing>,
     data: Vec<u8>,
-    trailers: Option<HeaderMap>,
+    trailers: Option<Fields>,
     done: bool,
 }
 
@@ -29,7 +30,7 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Option<Read> {
     for piece in pieces {
         unread = [unread.as_ref(), piece].concat().into();
         while read.framing.is_none() && !unread.is_empty() {
-            let Some(mut head) = head::read(&mut unread, &mut HeaderMap::new()).ok()? else { break };
+            let Some(mut head) = head::read(&mut unread, &mut Fields::new()).ok()? else { break };
             if head.parts.status.is_informational() && head.parts.status != StatusCode::SWITCHING_PROTOCOLS {
                 continue;
             }
@@ -60,7 +61,7 @@ impl Read {
         while let Some(frame) = chunked.decode(unread).ok()? {
             match frame.into_data() {
                 Ok(data) => self.data.extend_from_slice(&data),
-                Err(frame) => self.trailers = frame.into_trailers().ok(),
+                Err(frame) => self.trailers = frame.into_trailers().ok().map(Fields::from),
             }
         }
         self.done = chunked.is_done();

@@ -3,13 +3,12 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes};
-use http::header::HeaderMap;
-use http::response::Parts;
-use http::{Request, Response, StatusCode, Version};
+use http::{StatusCode, Version};
 use hyper::ext::ReasonPhrase;
 
 use crate::http1::field::{self, Invalid, MAX_FIELDS};
 use crate::http1::is_persistent;
+use crate::message::{Fields, Request, Response, ResponseHead};
 
 /// Bytes of a response's head that are taken.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
@@ -19,7 +18,7 @@ const MORE_FIELDS: usize = 6;
 
 /// A response's head, as read.
 pub(super) struct Head {
-    pub(super) parts: Parts,
+    pub(super) parts: ResponseHead,
     /// Whether the connection may carry another exchange, as far as the head tells (RFC 9112 9.3).
     pub(super) persistent: bool,
 }
@@ -54,7 +53,7 @@ pub(super) fn write<B>(request: &Request<B>, length: Option<u64>, out: &mut Vec<
 
 /// Takes a response's head out of `unread`, maybe an interim one's (1xx); none while it is not complete.
 /// Its fields take the memory of `spare`, which is left as it is until then.
-pub(super) fn read(unread: &mut Bytes, spare: &mut HeaderMap) -> Result<Option<Head>, Malformed> {
+pub(super) fn read(unread: &mut Bytes, spare: &mut Fields) -> Result<Option<Head>, Malformed> {
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();
@@ -77,7 +76,8 @@ pub(super) fn read(unread: &mut Bytes, spare: &mut HeaderMap) -> Result<Option<H
     parts.headers.clear();
     parts.headers.reserve(response.headers.len() + MORE_FIELDS);
     for read in response.headers.iter() {
-        field::append(&mut parts.headers, read.name.as_bytes(), unread.slice_ref(read.value))?;
+        let (name, value) = field::read(read.name.as_bytes(), unread.slice_ref(read.value))?;
+        parts.headers.append(name, value);
     }
     unread.advance(length);
     let persistent = is_persistent(&parts.headers, parts.version == Version::HTTP_11);

@@ -1,8 +1,8 @@
 //! Interim responses (RFC 9110 15.2): none is passed on, and one may be waited for.
-
-use http::{Request, StatusCode};
+use http::StatusCode;
 
 use crate::body::{Body, BodyError};
+use crate::message::Request;
 use crate::telemetry::metrics;
 use crate::upstream::OnContinue;
 

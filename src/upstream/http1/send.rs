@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http::HeaderName;
 use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderName, Request};
 use http_body::Body as _;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ use super::head;
 use crate::body::{Body, BodyError, Timer};
 use crate::headers::tokens;
 use crate::http1::{Coding, Outbox};
+use crate::message::Request;
 
 /// How long an upstream may take no byte of a request. Without it a request would hang for ever
 /// between an upstream that stopped reading and a client that went away unseen.

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::Response;
 
 use super::connection::Connection;
+use crate::message::Response;
 use crate::upstream::stream::Stream;
 
 /// The connection behind a response 101, in its extensions until somebody takes it.

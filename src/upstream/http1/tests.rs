@@ -1,14 +1,15 @@
 //! Heads of responses, taken from bytes that come in any pieces.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::Method;
 use proptest::prelude::*;
 
 use super::{framing, head};
 use crate::http1::Framing;
+use crate::message::Fields;
 
 fn read(unread: &mut Bytes) -> Result<Option<head::Head>, head::Malformed> {
-    head::read(unread, &mut HeaderMap::new())
+    head::read(unread, &mut Fields::new())
 }
 
 proptest! {
@@ -41,7 +42,7 @@ fn a_head_comes_whole_and_so_do_interim_ones() {
         assert_eq!(unread, "body");
         assert_eq!(read.parts.status, 299);
         assert_eq!(read.parts.extensions.get::<hyper::ext::ReasonPhrase>().unwrap().as_bytes(), b"So so");
-        assert_eq!(read.parts.headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(read.parts.headers.get_all("set-cookie").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(read.parts.headers["x-b"].as_bytes(), b"\xfc");
         assert!(read.persistent);
     }

@@ -9,10 +9,11 @@ use frontroom::body::Body;
 use frontroom::config::{Problems, file, value};
 use frontroom::fault::Fault;
 use frontroom::headers::{Forwarded, TrustedProxies};
+use frontroom::message::{Request, Response};
 use frontroom::proxy::{self, Context, HeadBounds};
 use frontroom::server::{Crowd, Drain, Handle, Handler, Listener, Options, Peer, Terms, Workers};
 use frontroom::upstream::Upstreams;
-use http::{HeaderValue, Request, Response};
+use http::HeaderValue;
 
 use super::Wire;
 

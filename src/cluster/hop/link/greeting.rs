@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::BytesMut;
 use http::header::{CONNECTION, HeaderName, HeaderValue, UPGRADE};
-use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -21,6 +21,7 @@ use super::wire::Wire;
 use crate::body::Body;
 use crate::cluster::NodeId;
 use crate::cluster::key::WHOLE;
+use crate::message::{Fields, Response};
 
 const PATH: &str = "/frontroom-link";
 const PROTOCOL: &str = "frontroom-link";
@@ -83,7 +84,7 @@ async fn answered(tcp: &mut TcpStream) -> Result<Challenge, &'static str> {
 }
 
 /// Whether a request asks for a link; to which node, as far as it says so.
-pub(super) fn asked_for(uri: &Uri, headers: &HeaderMap) -> Option<Option<NodeId>> {
+pub(super) fn asked_for(uri: &Uri, headers: &Fields) -> Option<Option<NodeId>> {
     let upgrade = headers.get(UPGRADE).is_some_and(|protocol| protocol == PROTOCOL);
     let to = uri.query().and_then(|query| query.strip_prefix("to="));
     (upgrade && uri.path() == PATH).then(|| to.and_then(|to| to.parse().ok()))

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Request, Response, Uri};
+use http::Uri;
 
 pub use far::Guests;
 pub(super) use near::Ticket;
@@ -28,6 +28,7 @@ use crate::body::Body;
 use crate::cluster::{NodeId, Registry};
 use crate::engineio::{Asked, Engine, Unwrap};
 use crate::http1;
+use crate::message::{Fields, Request, Response};
 
 thread_local! {
     /// The links of this thread, by who asks and who is asked.
@@ -76,7 +77,7 @@ impl Roads {
 }
 
 /// Whether a request asks for a link; to which node, as far as it says so.
-pub(super) fn asked_for(uri: &Uri, headers: &HeaderMap) -> Option<Option<NodeId>> {
+pub(super) fn asked_for(uri: &Uri, headers: &Fields) -> Option<Option<NodeId>> {
     greeting::asked_for(uri, headers)
 }
 
