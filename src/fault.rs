@@ -22,11 +22,13 @@ pub struct Fault {
 
 impl Fault {
     /// An error without further headers.
+    #[cold]
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Fault {
         Fault { status, code, message: message.into(), headers: Vec::new() }
     }
 
     /// Adds a header.
+    #[cold]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Fault {
         self.headers.push((name, value));
         self

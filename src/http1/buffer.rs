@@ -1,63 +1,61 @@
 //! Memory that sockets are read into, one piece after the other used again by its thread.
 
 use std::cell::RefCell;
+use std::io;
+use std::task::Poll;
 
 use bytes::Bytes;
 
 /// Bytes of a buffer: what is read at once where little is expected.
 pub(super) const SMALL: usize = 16 * 1024;
 
-/// More than this much is given away with its buffer, without a copy: at most half of the memory is held for nothing.
+/// This much and more is given away with its buffer, without a copy: at most half of the memory is held for nothing.
 const WHOLE: usize = SMALL / 2;
 
 /// Buffers that a thread keeps. More are given back to the allocator.
 const KEPT: usize = 64;
 
 thread_local! {
+    /// The one that was used last is the last, whose memory the processor is likeliest to have at hand.
     static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// [`SMALL`] bytes to read into, with whatever was read before. It goes back to its thread when it is dropped.
-#[derive(Debug)]
-pub(super) struct Buffer {
+/// What `read` writes to a buffer of [`SMALL`] bytes; it says how much that is. Little of it takes the memory it needs
+/// and no more.
+pub(super) fn poll_filled(
+    read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
+) -> Poll<io::Result<Bytes>> {
+    BUFFERS.with_borrow_mut(|buffers| {
+        let mut bytes = buffers.pop().unwrap_or_else(|| vec![0; SMALL]);
+        let filled = read(&mut bytes);
+        if let Poll::Ready(Ok(filled @ WHOLE..)) = filled {
+            return Poll::Ready(Ok(Bytes::from_owner(Lent { bytes, filled })));
+        }
+        let copy = filled.map_ok(|filled| Bytes::copy_from_slice(bytes.get(..filled).unwrap_or_default()));
+        buffers.push(bytes);
+        copy
+    })
+}
+
+/// A buffer of which somebody holds what was read. It goes back to the thread where the last one drops it.
+struct Lent {
     bytes: Vec<u8>,
-    /// How much was read.
     filled: usize,
 }
 
-impl Buffer {
-    /// The one that was used last, whose memory the processor is likeliest to have at hand.
-    pub(super) fn take() -> Buffer {
-        let kept = BUFFERS.with_borrow_mut(Vec::pop);
-        Buffer { bytes: kept.unwrap_or_else(|| vec![0; SMALL]), filled: 0 }
-    }
-
-    /// Where to read to.
-    pub(super) fn room(&mut self) -> &mut [u8] {
-        &mut self.bytes
-    }
-
-    /// What was read, which are the first `filled` bytes. Little of it takes the memory it needs and no more.
-    pub(super) fn freeze(mut self, filled: usize) -> Bytes {
-        self.filled = filled;
-        if filled > WHOLE { Bytes::from_owner(self) } else { Bytes::copy_from_slice(self.as_ref()) }
-    }
-}
-
-impl AsRef<[u8]> for Buffer {
+impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
         self.bytes.get(..self.filled).unwrap_or_default()
     }
 }
 
-impl Drop for Buffer {
+impl Drop for Lent {
     fn drop(&mut self) {
-        // A thread that ends keeps nothing any more.
+        // A thread that ends keeps nothing any more, and one that reads just now has what it needs.
         let _ = BUFFERS.try_with(|buffers| {
-            let mut kept = buffers.borrow_mut();
-            if kept.len() < KEPT {
-                kept.push(std::mem::take(&mut self.bytes));
-            }
+            let mut kept = buffers.try_borrow_mut().ok().filter(|kept| kept.len() < KEPT)?;
+            kept.push(std::mem::take(&mut self.bytes));
+            Some(())
         });
     }
 }
@@ -67,9 +65,12 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Bytes {
-        let mut buffer = Buffer::take();
-        buffer.room()[..text.len()].copy_from_slice(text);
-        buffer.freeze(text.len())
+        let filled = poll_filled(|room| {
+            room[..text.len()].copy_from_slice(text);
+            Poll::Ready(Ok(text.len()))
+        });
+        let Poll::Ready(Ok(bytes)) = filled else { panic!("it is read") };
+        bytes
     }
 
     fn kept() -> usize {
@@ -80,20 +81,20 @@ mod tests {
     fn what_is_held_is_not_written_over() {
         let (large, small) = (vec![b'a'; SMALL], b"small");
         let (first, second) = (read(&large), read(small));
-        let third = read(&vec![b'b'; WHOLE + 1]);
+        let third = read(&vec![b'b'; WHOLE]);
         assert_eq!((first, second), (Bytes::from(large), Bytes::from_static(small)));
-        assert_eq!(third, vec![b'b'; WHOLE + 1]);
+        assert_eq!(third, vec![b'b'; WHOLE]);
     }
 
     #[test]
     fn a_buffer_comes_back_with_the_last_who_holds_of_it() {
-        let whole = read(&vec![b'a'; WHOLE + 1]);
+        let whole = read(&vec![b'a'; WHOLE]);
         let (part, before) = (whole.slice(10..20), kept());
         drop(whole);
         assert_eq!(kept(), before);
         drop(part);
         assert_eq!(kept(), before + 1);
-        let _little = read(&vec![b'a'; WHOLE]);
+        let _little = read(&vec![b'a'; WHOLE - 1]);
         assert_eq!(kept(), before + 1);
     }
 
@@ -102,5 +103,17 @@ mod tests {
         let held: Vec<Bytes> = (0..2 * KEPT).map(|_| read(&[b'a'; SMALL])).collect();
         drop(held);
         assert_eq!(kept(), KEPT);
+    }
+
+    #[test]
+    fn one_that_comes_back_while_another_is_read_to_disturbs_nobody() {
+        let held = read(&[b'a'; SMALL]);
+        let filled = poll_filled(|room| {
+            drop(held);
+            room.fill(b'b');
+            Poll::Ready(Ok(room.len()))
+        });
+        assert!(matches!(filled, Poll::Ready(Ok(bytes)) if bytes == vec![b'b'; SMALL]));
+        assert!(matches!(poll_filled(|_| Poll::Pending), Poll::Pending));
     }
 }

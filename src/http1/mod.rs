@@ -31,10 +31,10 @@ use crate::message::Fields;
 /// says so (RFC 9112 9.3).
 pub(crate) fn is_persistent(headers: &Fields, by_itself: bool) -> bool {
     let (mut close, mut keep_alive) = (false, false);
-    for token in tokens(headers, &CONNECTION) {
+    tokens(headers, &CONNECTION).for_each(|token| {
         close |= token.eq_ignore_ascii_case(b"close");
         keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
-    }
+    });
     !close && (by_itself || keep_alive)
 }
 

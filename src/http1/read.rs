@@ -7,28 +7,26 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
-use super::buffer::Buffer;
+use super::buffer::poll_filled;
 
 /// Bytes that are read at once of a large body, without a copy.
 pub(crate) const LARGE: usize = 128 * 1024;
 
-/// Reads what is there, at most [`SMALL`](super::buffer::SMALL) bytes, behind what is `unread`. Ready with 0 at the end. A head and a
-/// small body take the memory they need, and an idle connection none.
+/// Reads what is there, at most [`SMALL`](super::buffer::SMALL) bytes, behind what is `unread`. Ready with 0 at the
+/// end. A head and a small body take the memory they need, and an idle connection none.
 pub(crate) fn poll_small<S: AsyncRead + Unpin>(
     stream: &mut S,
     unread: &mut Bytes,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
-    let mut buffer = Buffer::take();
-    let mut room = ReadBuf::new(buffer.room());
-    ready!(Pin::new(stream).poll_read(cx, &mut room))?;
-    let read = room.filled().len();
-    if unread.is_empty() {
-        *unread = buffer.freeze(read);
-    } else {
-        *unread = [unread.as_ref(), room.filled()].concat().into();
-    }
-    Poll::Ready(Ok(read))
+    let read = ready!(poll_filled(|room| {
+        let mut room = ReadBuf::new(room);
+        ready!(Pin::new(stream).poll_read(cx, &mut room))?;
+        Poll::Ready(Ok(room.filled().len()))
+    }))?;
+    let length = read.len();
+    *unread = if unread.is_empty() { read } else { [unread.as_ref(), &read].concat().into() };
+    Poll::Ready(Ok(length))
 }
 
 /// Reads at most `want` bytes into `buffer`, whose memory is used again once nobody holds what was

@@ -49,11 +49,13 @@ pub fn check<B>(request: &mut Request<B>, bounds: HeadBounds) -> Result<(), Faul
     Ok(())
 }
 
+#[cold]
 pub(super) fn bad(message: &str) -> Fault {
     Fault::new(StatusCode::BAD_REQUEST, "bad_request", message)
 }
 
 /// The connection ends with the answer: nobody can tell where the next request would begin.
+#[cold]
 pub(super) fn closing(fault: Fault) -> Fault {
     fault.with_header(CONNECTION, HeaderValue::from_static("close"))
 }

@@ -29,13 +29,24 @@ impl<const N: usize, H> Kept<N, H> {
         if let Some((_, handle)) = bucket.iter().find(|(kept, _)| same(kept)) {
             return using(handle);
         }
-        if bucket.len() >= MAX_HANDLES {
-            bucket.clear();
-        }
-        let handle = register();
-        using(&handle);
-        bucket.push((labels.map(Into::into), handle));
+        add(bucket, labels, register, using);
     }
+}
+
+/// Registers a handle, uses it and keeps it: once for the many times that it is found.
+#[cold]
+fn add<const N: usize, H>(
+    bucket: &mut Bucket<N, H>,
+    labels: [&str; N],
+    register: impl FnOnce() -> H,
+    using: impl FnOnce(&H),
+) {
+    if bucket.len() >= MAX_HANDLES {
+        bucket.clear();
+    }
+    let handle = register();
+    using(&handle);
+    bucket.push((labels.map(Into::into), handle));
 }
 
 /// FNV-1a: labels are short, and no client chooses them.

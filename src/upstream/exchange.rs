@@ -140,6 +140,7 @@ impl Once<'_> {
         }
     }
 
+    #[cold]
     fn http1_failure(self, failure: Failure) -> (Error, Option<Why>) {
         let endpoint = self.endpoint.name.clone();
         match failure {
@@ -166,6 +167,7 @@ impl Once<'_> {
     }
 
     /// The failure; where another try may be made, the request gets its body back.
+    #[cold]
     fn failed(
         self,
         error: Error,

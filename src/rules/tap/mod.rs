@@ -97,6 +97,9 @@ impl Taps {
     /// Watches an exchange, by the path and query as the client sent them. `None`, and nothing is
     /// allocated, where no tap matches.
     pub fn watch(self: &Arc<Self>, method: &Method, target: &str, headers: &Fields) -> Option<Watch> {
+        if self.all.is_empty() {
+            return None;
+        }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let matching = self.all.iter().enumerate().filter(|(_, tap)| tap.pattern.matches(method, path));
         let matches: Vec<_> = matching.map(|(index, tap)| (index, tap.pattern.captures(path))).collect();
