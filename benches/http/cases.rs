@@ -38,6 +38,8 @@ enum Load {
 }
 
 const PROXIES: &[Peer] = &[Peer::Frontroom, Peer::Nginx, Peer::Haproxy, Peer::Node, Peer::Floor];
+const SMALL: &[Peer] =
+    &[Peer::Frontroom, Peer::Nginx, Peer::NginxAlike, Peer::Haproxy, Peer::Node, Peer::Floor];
 const LARGE: &[Peer] =
     &[Peer::Frontroom, Peer::Nginx, Peer::NginxTuned, Peer::Haproxy, Peer::Node, Peer::Floor];
 const TLS: &[Peer] = &[Peer::Frontroom, Peer::Nginx, Peer::Haproxy];
@@ -48,7 +50,7 @@ const GET: Requests = Requests { path: "/json", post: None, connections: 64, tls
 
 /// All cases, in the order of the table.
 pub(crate) const ALL: &[Case] = &[
-    requests("get", "GET 100 B, 64 connections", PROXIES, GET),
+    requests("get", "GET 100 B, 64 connections", SMALL, GET),
     requests("get-256", "GET 100 B, 256 connections", PROXIES, Requests { connections: 256, ..GET }),
     requests("10k", "GET 10 KB, 64 connections", PROXIES, Requests { path: "/10k", ..GET }),
     requests(

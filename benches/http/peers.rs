@@ -28,6 +28,8 @@ pub(crate) enum Peer {
     Nginx,
     /// nginx with buffers of 64 KB.
     NginxTuned,
+    /// nginx that says the same to upstreams and clients as frontroom does.
+    NginxAlike,
     /// HAProxy.
     Haproxy,
     /// http-proxy on Node.
@@ -40,10 +42,11 @@ pub(crate) enum Peer {
 
 impl Peer {
     /// All of them; ratios are against the first.
-    pub(crate) const ALL: [Peer; 7] = [
+    pub(crate) const ALL: [Peer; 8] = [
         Peer::Frontroom,
         Peer::Nginx,
         Peer::NginxTuned,
+        Peer::NginxAlike,
         Peer::Haproxy,
         Peer::Node,
         Peer::Floor,
@@ -56,6 +59,7 @@ impl Peer {
             Peer::Frontroom => "frontroom",
             Peer::Nginx => "nginx",
             Peer::NginxTuned => "nginx-64k",
+            Peer::NginxAlike => "nginx-alike",
             Peer::Haproxy => "haproxy",
             Peer::Node => "node",
             Peer::Floor => "floor",
@@ -72,11 +76,12 @@ impl Peer {
         let address = free_address()?;
         match self {
             Peer::Frontroom => frontroom(backend, tls, files),
-            Peer::Nginx => nginx::proxy(address, backend, tls, "", files),
+            Peer::Nginx => nginx::proxy(address, backend, tls, ("", ""), files),
             Peer::NginxTuned => {
                 let buffers = "proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;";
-                nginx::proxy(address, backend, tls, buffers, files)
+                nginx::proxy(address, backend, tls, (buffers, ""), files)
             }
+            Peer::NginxAlike => nginx::proxy(address, backend, tls, ("", nginx::FIELDS), files),
             Peer::Haproxy => haproxy(address, backend, tls, files),
             Peer::Node => {
                 let mut command = server::node(CORE, "proxy.js");
@@ -201,11 +206,17 @@ pub(crate) mod nginx {
         listening(Server::start(command, files, Some(address))?)
     }
 
+    /// What frontroom says besides: who asked for what, an id that the client gets too, and that it was there.
+    pub(super) const FIELDS: &str = "
+                    proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $http_host;
+                    proxy_set_header X-Forwarded-Port $server_port; proxy_set_header Via '1.1 nginx';
+                    proxy_set_header X-Request-Id $request_id; add_header X-Request-Id $request_id always;";
+
     pub(super) fn proxy(
         address: SocketAddr,
         backend: SocketAddr,
         tls: bool,
-        more: &str,
+        (more, fields): (&str, &str),
         files: TempDir,
     ) -> io::Result<Server> {
         let at = files.path().display();
@@ -229,7 +240,7 @@ pub(crate) mod nginx {
                 location / {{
                     proxy_pass http://backend; proxy_http_version 1.1;
                     proxy_set_header Connection ''; proxy_set_header Host $host;
-                    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+                    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; {fields}
                 }}
             }}"
         );
