@@ -71,8 +71,10 @@ pub fn is_hop_by_hop(name: &HeaderName) -> bool {
 /// Removes the fields that `Connection` names in any of its lines, then the hop-by-hop fields.
 /// Add own fields after it: a client's `Connection: X-Forwarded-Host` must not remove ours.
 pub fn remove_hop_by_hop(headers: &mut Fields) {
-    let nominated = nominated(headers);
-    headers.retain(|name| !is_hop_by_hop(name) && !nominated.contains(name));
+    for name in nominated(headers) {
+        headers.remove(name);
+    }
+    headers.retain(|name| !is_hop_by_hop(name));
 }
 
 /// Fields named by `Connection` beyond those that are removed or kept anyway.

@@ -83,8 +83,8 @@ impl Exchange {
     fn of(head: Head, request: Request<Body>) -> Exchange {
         let (parts, _) = request.into_parts();
         Exchange {
-            method: parts.method,
-            target: parts.uri,
+            method: parts.line.method,
+            target: parts.line.uri,
             version: parts.version,
             headers: parts.headers,
             framing: head.framing,
