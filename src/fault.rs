@@ -1,4 +1,5 @@
 //! Errors that frontroom answers itself, and how they look on the wire.
+
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};

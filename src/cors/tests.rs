@@ -1,12 +1,12 @@
 //! The whole matrix: who asks x what for x under which policy.
+
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use proptest::prelude::*;
 
+use super::{Admission, Decision, Policy, SiteInfo, Verdict};
 use crate::config::{Problems, file};
 use crate::message::Fields;
-
-use super::{Admission, Decision, Policy, SiteInfo, Verdict};
 
 const APP: &str = "https://app.example.com";
 const HERE: &str = "https://api.example.com";

@@ -1,8 +1,9 @@
 //! `Vary` (RFC 9110 12.5.5): what an answer depends on, merged with what the upstream says.
 
-use crate::message::Fields;
 use http::HeaderValue;
 use http::header::VARY;
+
+use crate::message::Fields;
 
 /// What every answer depends on where the origin decides, also without an Origin: a cache must not
 /// give one page's answer to another.

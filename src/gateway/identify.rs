@@ -1,4 +1,5 @@
 //! Who asks, and the request's id, which goes upstream, to the client, into the log and into the handshake.
+
 use http::{HeaderName, HeaderValue};
 
 use crate::cors::SiteInfo;

@@ -1,8 +1,9 @@
 //! Reading of `Cookie` (RFC 6265 5.4).
 
-use crate::message::Fields;
 use http::HeaderValue;
 use http::header::COOKIE;
+
+use crate::message::Fields;
 
 /// The value of the first cookie of that name, without the quotes around it.
 pub fn cookie<'a>(headers: &'a Fields, name: &str) -> Option<&'a str> {

@@ -1,10 +1,12 @@
 //! Fields that speak of one connection only, and what a client asks with them.
-use crate::message::{Fields, Request};
+
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, ORIGIN, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderName, Method, Version};
+
+use crate::message::{Fields, Request};
 
 /// Never removed because `Connection` names them: they are end to end, and a client could
 /// otherwise hide them from the upstream.

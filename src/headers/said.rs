@@ -1,6 +1,8 @@
 //! `Frontroom-Actions`: what a backend says to sockets beside its answer.
-use crate::message::Fields;
+
 use http::{HeaderName, HeaderValue};
+
+use crate::message::Fields;
 
 static ACTIONS: HeaderName = HeaderName::from_static("frontroom-actions");
 

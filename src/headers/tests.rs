@@ -1,4 +1,5 @@
 //! Tables of the header rules.
+
 use http::header::{HeaderName, HeaderValue};
 
 use super::*;

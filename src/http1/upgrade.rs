@@ -7,10 +7,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use crate::message::Request;
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
+
+use crate::message::Request;
 
 /// What carries the bytes of a connection.
 pub trait Io: AsyncRead + AsyncWrite + Any + Send + Unpin {}

@@ -1,4 +1,5 @@
 //! What is refused of a request before anything else is done with it.
+
 use http::header::{ALLOW, CONNECTION, EXPECT, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Uri};
 use http::{HeaderValue, Method, StatusCode, Version};

@@ -1,4 +1,5 @@
 //! What becomes of a client's request on its way to the upstream.
+
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, TE, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderName, HeaderValue, StatusCode, Version};
 use http_body::Body as _;

@@ -2,11 +2,12 @@
 
 use std::io::Read;
 
-use crate::message::Fields;
 use brotli_decompressor::Decompressor;
 use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::header::CONTENT_ENCODING;
+
+use crate::message::Fields;
 
 /// Codings one upon the other; nobody honest uses more.
 const MAX_CODINGS: usize = 2;

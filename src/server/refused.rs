@@ -1,4 +1,5 @@
 //! Requests that are refused whatever they ask.
+
 use http::header::{CONNECTION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 

@@ -1,4 +1,5 @@
 //! What a tap's templates see.
+
 use http::Method;
 
 use crate::json::Json;

@@ -1,4 +1,5 @@
 //! A response's head, and how its body is told from what follows (RFC 9112 6.3).
+
 use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderName, TRAILER, TRANSFER_ENCODING};
 use http_body::Body as _;

@@ -1,7 +1,8 @@
 //! Memory that one request leaves for the next of its thread, so that an idle connection holds none.
 
-use crate::message::Fields;
 use std::cell::RefCell;
+
+use crate::message::Fields;
 
 /// How much of each is kept, for as many requests at once.
 const KEPT: usize = 128;

@@ -1,4 +1,5 @@
 //! Where a response's body ends (RFC 9112 6.3).
+
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, StatusCode, Version};
 

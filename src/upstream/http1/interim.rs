@@ -1,4 +1,5 @@
 //! Interim responses (RFC 9110 15.2): none is passed on, and one may be waited for.
+
 use http::StatusCode;
 
 use crate::body::{Body, BodyError};
