@@ -84,10 +84,7 @@ impl Guard {
 /// browser sets `Sec-Fetch-Site`, and no script can (Fetch Metadata); the origin's host, with its port, must be
 /// the one that is asked.
 fn is_console(headers: &Fields) -> bool {
-    let one = |name: &str| {
-        let mut values = headers.get_all(name);
-        values.next().filter(|_| values.next().is_none())?.to_str().ok()
-    };
+    let one = |name: &str| headers.get_only(name)?.to_str().ok();
     let (Some(origin), Some(host), Some(site)) = (one("origin"), one("host"), one("sec-fetch-site")) else {
         return false;
     };
@@ -96,10 +93,9 @@ fn is_console(headers: &Fields) -> bool {
 
 /// The token of `Authorization: Bearer` (RFC 6750 2.1).
 fn bearer(headers: &Fields) -> Option<&[u8]> {
-    let mut values = headers.get_all(AUTHORIZATION);
-    let (value, second) = (values.next()?.as_bytes(), values.next());
+    let value = headers.get_only(AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
-    (second.is_none() && scheme.eq_ignore_ascii_case(b"Bearer ")).then(|| token.trim_ascii())
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
 fn digest(token: &[u8]) -> [u8; 32] {

@@ -78,11 +78,10 @@ fn asked_method(request: &Fields) -> Option<HeaderValue> {
 
 /// The list of headers asked for, as it was written, if all of them are header names.
 fn asked_headers(request: &Fields) -> Option<HeaderValue> {
-    let mut lines = request.get_all(ACCESS_CONTROL_REQUEST_HEADERS);
-    let (first, second) = (lines.next()?, lines.next());
-    let is_name = |name: &str| HeaderName::from_bytes(name.trim_matches([' ', '\t']).as_bytes()).is_ok();
     // A browser sends one line; whoever sends two is none.
-    (second.is_none() && first.to_str().ok()?.split(',').all(is_name)).then(|| first.clone())
+    let asked = request.get_only(ACCESS_CONTROL_REQUEST_HEADERS)?;
+    let is_name = |name: &str| HeaderName::from_bytes(name.trim_matches([' ', '\t']).as_bytes()).is_ok();
+    asked.to_str().ok()?.split(',').all(is_name).then(|| asked.clone())
 }
 
 /// Joins methods into a header's value.

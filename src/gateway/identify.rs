@@ -59,11 +59,10 @@ pub fn request_id(headers: &Fields, trusted_peer: bool) -> HeaderValue {
 }
 
 fn given_id(headers: &Fields) -> Option<&HeaderValue> {
-    let mut values = headers.get_all(REQUEST_ID);
-    let (first, second) = (values.next()?, values.next());
-    let id = first.as_bytes();
-    let valid = second.is_none() && !id.is_empty() && id.len() <= MAX_LENGTH && id.iter().all(is_token);
-    valid.then_some(first)
+    headers.get_only(REQUEST_ID).filter(|id| {
+        let id = id.as_bytes();
+        !id.is_empty() && id.len() <= MAX_LENGTH && id.iter().all(is_token)
+    })
 }
 
 fn is_token(byte: &u8) -> bool {

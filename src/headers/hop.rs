@@ -46,10 +46,8 @@ pub fn has_token(headers: &Fields, name: &HeaderName, token: &str) -> bool {
 
 /// Whether `Transfer-Encoding` is one value, exactly `chunked`.
 pub fn is_chunked(headers: &Fields) -> bool {
-    let mut lines = headers.get_all(TRANSFER_ENCODING);
-    let first =
-        lines.next().is_some_and(|line| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
-    first && lines.next().is_none()
+    let only = headers.get_only(TRANSFER_ENCODING);
+    only.is_some_and(|line| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"))
 }
 
 /// Whether the field speaks of one connection only: it is removed whether `Connection` names it or not.

@@ -125,9 +125,10 @@ impl Fields {
         self.find(name.as_ref()).and_then(|index| self.lines.get(index)).map(|line| &line.value)
     }
 
-    /// The first value of that name, to be changed.
-    pub fn get_mut(&mut self, name: impl AsRef<str>) -> Option<&mut HeaderValue> {
-        self.find(name.as_ref()).and_then(|index| self.lines.get_mut(index)).map(|line| &mut line.value)
+    /// The value of that name, if it has one line and no more.
+    pub fn get_only(&self, name: impl AsRef<str>) -> Option<&HeaderValue> {
+        let mut values = self.get_all(name);
+        values.next().filter(|_| values.next().is_none())
     }
 
     /// All values of that name, line by line.
@@ -147,15 +148,12 @@ impl Fields {
     /// Makes this the only line of that name, in the place of the first if there was one.
     pub fn insert(&mut self, name: impl IntoName, value: HeaderValue) {
         let name = name.into_name();
-        let Some(first) = self.find(name.as_str()) else { return self.append(name, value) };
-        let mut index = 0;
-        self.lines.retain(|line| {
-            index += 1;
-            index <= first + 1 || line.name != name
-        });
-        if let Some(line) = self.lines.get_mut(first) {
-            line.value = value;
+        if !self.contains_key(&name) {
+            return self.append(name, value);
         }
+        let mut value = Some(value);
+        self.lines
+            .retain_mut(|line| line.name != name || value.take().map(|value| line.value = value).is_some());
     }
 
     /// Removes all lines of that name; the value of the first.
@@ -184,7 +182,6 @@ impl Fields {
 }
 
 /// The values of one name.
-#[derive(Clone)]
 pub struct Values<'a> {
     first: Option<&'a Line>,
     lines: slice::Iter<'a, Line>,

@@ -67,6 +67,8 @@ proptest! {
             for name in NAMES {
                 prop_assert_eq!(fields.contains_key(name), map.contains_key(name));
                 prop_assert_eq!(fields.get(name), map.get(name));
+                let only = map.get(name).filter(|_| map.get_all(name).iter().count() == 1);
+                prop_assert_eq!(fields.get_only(name), only);
                 let all: Vec<&HeaderValue> = fields.get_all(name).collect();
                 prop_assert_eq!(all, map.get_all(name).iter().collect::<Vec<_>>());
             }
