@@ -20,6 +20,15 @@ fn unquote(value: &str) -> &str {
     value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value)
 }
 
+/// Makes one line of several of `Cookie`: HTTP/2 carries it in crumbs, and HTTP/1.1 may not (RFC 9113 8.2.3).
+pub fn join_cookies(headers: &mut Fields) {
+    if headers.get_all(COOKIE).nth(1).is_some()
+        && let Some(joined) = joined_cookies(headers)
+    {
+        headers.insert(COOKIE, joined);
+    }
+}
+
 /// All `Cookie` lines as one, joined by `"; "` (RFC 9113 8.2.3).
 pub fn joined_cookies(headers: &Fields) -> Option<HeaderValue> {
     let mut lines = headers.get_all(COOKIE);

@@ -12,7 +12,7 @@ mod trusted;
 #[cfg(test)]
 mod tests;
 
-pub use cookie::{cookie, joined_cookies};
+pub use cookie::{cookie, join_cookies, joined_cookies};
 pub use decimal::Decimal;
 pub use forwarded::{Forwarded, is_forwarding};
 pub use hop::{Intent, has_token, is_chunked, is_hop_by_hop, remove_hop_by_hop, tokens};

@@ -1,6 +1,6 @@
 //! What becomes of a client's request on its way to the upstream.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, TE, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderName, HeaderValue, StatusCode, Version};
 use http_body::Body as _;
 
@@ -9,7 +9,7 @@ use super::check::{bad, closing};
 use super::trailers;
 use crate::body::Body;
 use crate::fault::Fault;
-use crate::headers::{Intent, joined_cookies, remove_hop_by_hop, tokens};
+use crate::headers::{Intent, join_cookies, remove_hop_by_hop, tokens};
 use crate::message::{Fields, Request};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -65,15 +65,6 @@ fn has_body(request: &Request<Body>) -> bool {
     let headers = request.headers();
     let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
     length || headers.contains_key(TRANSFER_ENCODING) || !request.body().is_end_stream()
-}
-
-/// HTTP/2 clients send cookies in crumbs, which HTTP/1.1 servers do not put together (RFC 9113 8.2.3).
-fn join_cookies(headers: &mut Fields) {
-    if headers.get_all(COOKIE).nth(1).is_some()
-        && let Some(joined) = joined_cookies(headers)
-    {
-        headers.insert(COOKIE, joined);
-    }
 }
 
 /// Appends our `Via`.

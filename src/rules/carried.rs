@@ -3,7 +3,7 @@
 use http::header::{self, HeaderName, HeaderValue};
 
 use crate::engineio::Handshake;
-use crate::headers::new_id;
+use crate::headers::{joined_cookies, new_id};
 use crate::message::Fields;
 use crate::socketio::Socket;
 
@@ -54,15 +54,8 @@ pub(super) fn alike(handshake: &Handshake, socket: &str, cookies: bool) -> Field
     if let Some(agent) = handshake.headers.get(header::USER_AGENT) {
         headers.insert(header::USER_AGENT, agent.clone());
     }
-    if cookies {
-        // HTTP/2 carries a cookie in crumbs, and the upstream may not (RFC 9113 8.2.3).
-        let crumbs: Vec<&[u8]> =
-            handshake.headers.get_all(header::COOKIE).map(HeaderValue::as_bytes).collect();
-        if !crumbs.is_empty()
-            && let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
-        {
-            headers.insert(header::COOKIE, cookie);
-        }
+    if cookies && let Some(cookie) = joined_cookies(&handshake.headers) {
+        headers.insert(header::COOKIE, cookie);
     }
     handshake.forwarded.apply(&mut headers);
     headers

@@ -1,14 +1,14 @@
 //! What a request needs for the protocol it goes upstream by, and its body for another try.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{Method, Version};
 use http_body::Body as _;
 
 use super::body::Tape;
 use crate::body::Body;
-use crate::headers::Decimal;
+use crate::headers::{Decimal, join_cookies};
 use crate::message::{Fields, Request};
 
 /// Largest body that is remembered for another try, in bytes.
@@ -41,8 +41,7 @@ pub(super) fn for_http1(request: &mut Request<Body>, authority: &Authority) {
 
 /// Whether there is one line of that name, and it says this.
 fn is_only(headers: &Fields, name: &HeaderName, value: &[u8]) -> bool {
-    let mut lines = headers.get_all(name);
-    lines.next().is_some_and(|line| line.as_bytes() == value) && lines.next().is_none()
+    headers.get_only(name).is_some_and(|line| line.as_bytes() == value)
 }
 
 /// A copy of a request's head for HTTP/2: `Host` becomes `:authority` (RFC 9113 8.3.1), and what
@@ -66,17 +65,6 @@ pub(super) fn for_http2(
         *copy.uri_mut() = whole;
     }
     copy.into()
-}
-
-/// HTTP/2 may carry a cookie in crumbs, HTTP/1.1 may not (RFC 9113 8.2.3).
-fn join_cookies(headers: &mut Fields) {
-    if headers.get_all(COOKIE).nth(1).is_none() {
-        return;
-    }
-    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).map(HeaderValue::as_bytes).collect();
-    if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
-        headers.insert(COOKIE, whole);
-    }
 }
 
 /// Whether a request does the same when it is sent twice (RFC 9110 9.2.2).

@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::Method;
-use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HeaderName, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
@@ -24,7 +24,7 @@ use super::connection::Seat;
 use super::drain::Serving;
 use super::{Handler, Options, Socket};
 use crate::body::Body;
-use crate::headers::joined_cookies;
+use crate::headers::join_cookies;
 use crate::message::Request;
 use crate::telemetry::metrics;
 use leftover::Leftover;
@@ -143,7 +143,8 @@ async fn answer<H: Handler>(
     seat: Arc<Seat<H>>,
 ) -> Result<http::Response<Pieces>, Infallible> {
     let mut request = Request::from(request);
-    join_cookies(&mut request);
+    // As everything behind expects them.
+    join_cookies(request.headers_mut());
     let head_only = request.method() == Method::HEAD;
     let turn = seat.clock.request();
     let timeout = seat.terms.options.body_timeout;
@@ -156,20 +157,12 @@ async fn answer<H: Handler>(
         headers.remove(name);
     }
     if head_only {
-        if let Some(length) = length.filter(|length| *length > 0) {
-            let length = headers.get(CONTENT_LENGTH).cloned().unwrap_or_else(|| length.into());
-            headers.insert(CONTENT_LENGTH, length);
+        if let Some(length) = length.filter(|length| *length > 0)
+            && !headers.contains_key(CONTENT_LENGTH)
+        {
+            headers.insert(CONTENT_LENGTH, length.into());
         }
         *response.body_mut() = Body::Empty;
     }
     Ok(response.map(|body| Pieces::new(body, turn)).into())
-}
-
-/// Joins the crumbs of `Cookie` (RFC 9113 8.2.3), as everything behind expects it.
-fn join_cookies<B>(request: &mut Request<B>) {
-    if request.headers().get_all(COOKIE).nth(1).is_some()
-        && let Some(cookies) = joined_cookies(request.headers())
-    {
-        request.headers_mut().insert(COOKIE, cookies);
-    }
 }
