@@ -20,20 +20,27 @@ thread_local! {
     static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What `read` writes to a buffer of [`SMALL`] bytes; it says how much that is. Little of it takes the memory it needs
-/// and no more.
-pub(super) fn poll_filled(
+/// Puts what `read` writes to a buffer of [`SMALL`] bytes behind what is `unread`; `read` says how much it is. Little of
+/// it takes the memory it needs and no more.
+pub(super) fn poll_behind(
+    unread: &mut Bytes,
     read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
-) -> Poll<io::Result<Bytes>> {
+) -> Poll<io::Result<usize>> {
     BUFFERS.with_borrow_mut(|buffers| {
         let mut bytes = buffers.pop().unwrap_or_else(|| vec![0; SMALL]);
-        let filled = read(&mut bytes);
-        if let Poll::Ready(Ok(filled @ WHOLE..)) = filled {
-            return Poll::Ready(Ok(Bytes::from_owner(Lent { bytes, filled })));
+        let polled = read(&mut bytes);
+        let Poll::Ready(Ok(filled)) = polled else {
+            buffers.push(bytes);
+            return polled;
+        };
+        if filled >= WHOLE && unread.is_empty() {
+            *unread = Bytes::from_owner(Lent { bytes, filled });
+        } else {
+            let new = bytes.get(..filled).unwrap_or_default();
+            *unread = [unread.as_ref(), new].concat().into();
+            buffers.push(bytes);
         }
-        let copy = filled.map_ok(|filled| Bytes::copy_from_slice(bytes.get(..filled).unwrap_or_default()));
-        buffers.push(bytes);
-        copy
+        polled
     })
 }
 
@@ -65,12 +72,17 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Bytes {
-        let filled = poll_filled(|room| {
+        let mut bytes = Bytes::new();
+        read_behind(&mut bytes, text);
+        bytes
+    }
+
+    fn read_behind(unread: &mut Bytes, text: &[u8]) {
+        let read = poll_behind(unread, |room| {
             room[..text.len()].copy_from_slice(text);
             Poll::Ready(Ok(text.len()))
         });
-        let Poll::Ready(Ok(bytes)) = filled else { panic!("it is read") };
-        bytes
+        assert!(matches!(read, Poll::Ready(Ok(read)) if read == text.len()));
     }
 
     fn kept() -> usize {
@@ -99,6 +111,15 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_later_stands_behind_what_came_before() {
+        let mut unread = read(b"a");
+        for more in [&b"b"[..], &[b'c'; SMALL], b"d"] {
+            read_behind(&mut unread, more);
+        }
+        assert_eq!(unread, [b"ab", &[b'c'; SMALL][..], b"d"].concat());
+    }
+
+    #[test]
     fn a_thread_keeps_so_many_and_no_more() {
         let held: Vec<Bytes> = (0..2 * KEPT).map(|_| read(&[b'a'; SMALL])).collect();
         drop(held);
@@ -108,12 +129,14 @@ mod tests {
     #[test]
     fn one_that_comes_back_while_another_is_read_to_disturbs_nobody() {
         let held = read(&[b'a'; SMALL]);
-        let filled = poll_filled(|room| {
+        let mut unread = Bytes::new();
+        let read = poll_behind(&mut unread, |room| {
             drop(held);
             room.fill(b'b');
             Poll::Ready(Ok(room.len()))
         });
-        assert!(matches!(filled, Poll::Ready(Ok(bytes)) if bytes == vec![b'b'; SMALL]));
-        assert!(matches!(poll_filled(|_| Poll::Pending), Poll::Pending));
+        assert!(matches!(read, Poll::Ready(Ok(SMALL))) && unread == vec![b'b'; SMALL]);
+        assert!(matches!(poll_behind(&mut unread, |_| Poll::Pending), Poll::Pending));
+        assert_eq!(unread.len(), SMALL);
     }
 }

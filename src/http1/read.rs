@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
-use super::buffer::poll_filled;
+use super::buffer::poll_behind;
 
 /// Bytes that are read at once of a large body, without a copy.
 pub(crate) const LARGE: usize = 128 * 1024;
@@ -19,14 +19,11 @@ pub(crate) fn poll_small<S: AsyncRead + Unpin>(
     unread: &mut Bytes,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
-    let read = ready!(poll_filled(|room| {
+    poll_behind(unread, |room| {
         let mut room = ReadBuf::new(room);
         ready!(Pin::new(stream).poll_read(cx, &mut room))?;
         Poll::Ready(Ok(room.filled().len()))
-    }))?;
-    let length = read.len();
-    *unread = if unread.is_empty() { read } else { [unread.as_ref(), &read].concat().into() };
-    Poll::Ready(Ok(length))
+    })
 }
 
 /// Reads at most `want` bytes into `buffer`, whose memory is used again once nobody holds what was

@@ -8,7 +8,7 @@ use hyper::ext::ReasonPhrase;
 
 use crate::http1::field::{self, Invalid, MAX_FIELDS};
 use crate::http1::is_persistent;
-use crate::message::{Fields, Request, Response, ResponseHead};
+use crate::message::{Fields, Request, ResponseHead, StatusLine};
 
 /// Bytes of a response's head that are taken.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
@@ -64,8 +64,7 @@ pub(super) fn read(unread: &mut Bytes, spare: &mut Fields) -> Result<Option<Head
         Err(error) => return Err(error.into()),
     };
     let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Invalid)?;
-    let (mut parts, ()) = Response::new(()).into_parts();
-    parts.status = status;
+    let mut parts = ResponseHead { line: StatusLine { status }, ..ResponseHead::default() };
     parts.version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     if let Some(reason) = response.reason.filter(|reason| Some(*reason) != status.canonical_reason())
         && let Ok(reason) = ReasonPhrase::try_from(unread.slice_ref(reason.as_bytes()))
